@@ -52,6 +52,8 @@ class Task(Claimable, Stored):
     step = models.PositiveSmallIntegerField(choices=Step.choices, default=Step.SPLIT)
     run = models.PositiveIntegerField(default=1)
     phase = models.PositiveIntegerField(default=0)
+    planned_phases = models.PositiveIntegerField(default=0)
+    """Phases whose parts are all written; parts of a later phase are a split that did not end."""
     last_phase = models.BooleanField(default=False)
     content = models.JSONField()
     description = models.CharField(max_length=4096, default="", blank=True)

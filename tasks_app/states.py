@@ -39,18 +39,21 @@ class Status(models.IntegerChoices):
 class Step(models.IntegerChoices):
     """What a task that is not terminal does next; its own lease covers all but PARTS.
 
-    SPLIT: plan the parts of `phase`. RESUME: after a rerun, put its unfinished parts back.
-    PARTS: its parts run, each under a lease of its own. MERGE: write the result.
+    SPLIT: plan the parts of `phase`. PARTS: they run, each under a lease of its own. MERGE: write the result.
+    RESUME, RESTART: first step of a rerun: put unfinished parts back, or clear away all there was.
     """
 
     SPLIT = 0, "split"
     PARTS = 1, "parts"
     MERGE = 2, "merge"
     RESUME = 3, "resume"
+    RESTART = 4, "restart"
 
 
 TERMINAL = frozenset({Status.CANCELLED, Status.FAILED, Status.DONE})
 ACTIVE = frozenset(Status) - TERMINAL
+OPEN = frozenset({Status.PENDING, Status.IN_PROGRESS})
+"""Statuses of a part that has not ended."""
 CANCELLABLE = ACTIVE
 RERUNNABLE = TERMINAL
 RESULT_REFUSED = frozenset({Status.CANCELLED, Status.FAILED})

@@ -1,0 +1,64 @@
+"""Where the files of tasks lie, and their removal.
+
+`tasks/<id>/<run>/<phase>-<part>-<attempt>...`: a name is used by one claim only, so that nothing is ever
+overwritten; a file is visible when a row names it.
+"""
+
+from collections.abc import Iterator
+
+from django.core.files.storage import Storage, storages
+
+ROOT = "tasks"
+
+
+def storage() -> Storage:
+    """The storage of results and parts."""
+    return storages["results"]
+
+
+def folder_of_task(task_id: int) -> str:
+    return f"{ROOT}/{task_id}"
+
+
+def delete_of_task(task_id: int, *, keep: str = "") -> int:
+    """Remove a task's files, all but the one at `keep`; how many there were."""
+    removed = 0
+    for path in list(walk(folder_of_task(task_id))):
+        if path != keep:
+            storage().delete(path)
+            removed += 1
+    _delete_empty_folders(folder_of_task(task_id))
+    return removed
+
+
+def walk(folder: str) -> Iterator[str]:
+    """Paths of all files below a folder; none when it does not exist."""
+    try:
+        folders, files = storage().listdir(folder)
+    except FileNotFoundError:
+        return
+    for name in files:
+        yield f"{folder}/{name}"
+    for name in folders:
+        yield from walk(f"{folder}/{name}")
+
+
+def task_ids_with_files() -> list[int]:
+    """Ids of the tasks that have a folder."""
+    try:
+        folders, _ = storage().listdir(ROOT)
+    except FileNotFoundError:
+        return []
+    return sorted(int(name) for name in folders if name.isdigit())
+
+
+def _delete_empty_folders(folder: str) -> None:
+    try:
+        folders, files = storage().listdir(folder)
+    except FileNotFoundError:
+        return
+    for name in folders:
+        _delete_empty_folders(f"{folder}/{name}")
+    folders, files = storage().listdir(folder)
+    if not folders and not files:
+        storage().delete(folder)
