@@ -1,0 +1,20 @@
+"""Django's `check`, which looks at the face models when it is asked for `--tag models`.
+
+Not a check of every command: hosts that only serve the web, and a first `migrate`, have no models.
+"""
+
+from typing import Any
+
+from django.core import checks
+from django.core.management.commands import check
+
+from lunatasks.luna_services.embedded.checks import check_models
+
+
+class Command(check.Command):
+    """`manage.py check`."""
+
+    def handle(self, *app_labels: str, **options: Any) -> None:
+        if "models" in (options["tags"] or ()):
+            checks.register(check_models, "models")
+        super().handle(*app_labels, **options)
