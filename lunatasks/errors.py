@@ -1,9 +1,12 @@
 """The error catalogue: one class per code, with HTTP status, class text and detail template.
 
 An error raised while a request is answered becomes the error body; one that happens in a worker is
-stored as a task error. Details never hold biometric data: ids, names and numbers only.
+stored as a task error. Details never hold biometric data: ids, names and numbers only. The docstring of
+a class is what the manual's page of its code says.
 """
+# ruff: noqa: N818  these are the names of the contract's errors, and nothing else lives here
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from django.conf import settings
@@ -18,6 +21,7 @@ class LunaError(Exception):
     status: ClassVar[int]
     desc: ClassVar[str]
     template: ClassVar[str]
+    headers: ClassVar[Mapping[str, str]] = {}
 
     def __init_subclass__(cls) -> None:
         if cls.code in CATALOGUE:
@@ -48,170 +52,274 @@ NOT_FOUND = "Object not found"
 
 
 class InternalError(LunaError):
+    """Something that nobody expected. The log holds the reason under the request id of the answer."""
+
     code, status, desc = 1, 500, "Internal server error"
     template = "Internal server error"
 
 
 class FieldMissing(LunaError):
+    """The named member must be there; send it."""
+
     code, status, desc = 12003, 400, BAD_INPUT
     template = "Field '{}' not found in json"
 
 
 class BadQuery(LunaError):
+    """The named query parameter or header has a value that it cannot have, or is there twice."""
+
     code, status, desc = 12012, 400, BAD_INPUT
     template = "Bad query parameters '{}'"
 
 
 class BadContentType(LunaError):
+    """A POST takes application/json; leave the header out or send that."""
+
     code, status, desc = 12017, 400, BAD_INPUT
     template = "Bad content type"
 
 
 class BadBody(LunaError):
+    """The member at the path has a value that it cannot have, or is not known. Nothing was stored."""
+
     code, status, desc = 12022, 400, BAD_INPUT
     template = "Failed to validate input json. Path: '{}' message: '{}'"
 
 
 class UnsupportedMediaType(LunaError):
+    """None of the media types in the Accept header can be served."""
+
     code, status, desc = 12024, 415, BAD_INPUT
     template = "Unsupported media type"
 
 
 class NotJson(LunaError):
+    """The body is not JSON in UTF-8: NaN, infinities and broken escapes are refused too."""
+
     code, status, desc = 12027, 400, BAD_INPUT
     template = "Failed to validate input json. Message: {}"
 
 
 class EmptyBody(LunaError):
+    """The body is empty."""
+
     code, status, desc = 12030, 400, BAD_INPUT
     template = "Request does not contain data"
 
 
 class AccountRequired(LunaError):
+    """A request that makes a task must say in the header Luna-Account-Id whose task it is."""
+
     code, status, desc = 11036, 403, "Forbidden"
     template = "Luna-Account-Id header is required for requests which change the state of system"
 
 
 class FaceNotFound(LunaError):
+    """The face does not exist in the account."""
+
     code, status, desc = 22002, 404, NOT_FOUND
     template = "Face with id '{}' not found"
 
 
 class ListNotFound(LunaError):
+    """The list does not exist in the account. Make it, or let the task make one."""
+
     code, status, desc = 22003, 400, NOT_FOUND
     template = "List with id '{}' not found"
 
 
 class FacesNotFound(LunaError):
+    """A face was removed while the task ran; its id is in additional_info. The others were processed."""
+
     code, status, desc = 22004, 404, "Faces not found"
     template = "One or more faces not found, including face with id '{}'"
 
 
 class DescriptorNotFound(LunaError):
+    """The object has no descriptor of that version. Extract it first."""
+
     code, status, desc = 22018, 404, NOT_FOUND
     template = "no descriptor of version {} for the object '{}'"
 
 
+class EventNotFound(LunaError):
+    """An event was removed while the task ran. The others were processed."""
+
+    code, status, desc = 23001, 404, NOT_FOUND
+    template = "Event with id '{}' not found"
+
+
 class CannotSendSubtasks(LunaError):
+    """The queue did not take the messages. They are sent again by themselves when it answers."""
+
     code, status, desc = 28000, 500, "Network error"
     template = "Cannot send subtasks to task_workers. Reason: '{}'"
 
 
 class TaskNotFound(LunaError):
+    """There is no such task, or it belongs to another account."""
+
     code, status, desc = 28001, 404, NOT_FOUND
     template = "Task with id '{}' not found"
 
 
 class TaskErrorNotFound(LunaError):
+    """There is no such task error, or it belongs to another account."""
+
     code, status, desc = 28003, 404, NOT_FOUND
     template = "Task error with id '{}' not found"
 
 
+class NoReportOfStatus(LunaError):
+    """A report is made of a task that is done."""
+
+    code, status, desc = 28015, 400, BAD_INPUT
+    template = "Tasks with status '{}' does not support a build report"
+
+
+class NoReportWithoutResult(LunaError):
+    """The clustering task has no result that a report could be made of."""
+
+    code, status, desc = 28016, 400, BAD_INPUT
+    template = "Clusterization task without result does not support a build report"
+
+
 class NothingToCluster(LunaError):
+    """No object of the account matches the filters and has a descriptor."""
+
     code, status, desc = 28010, 404, "Objects not found"
     template = "Objects for clustering not found (empty set)"
 
 
+class ArchiveFailed(LunaError):
+    """The zip of a report could not be made. Run the task again."""
+
+    code, status, desc = 28012, 500, "Internal server error"
+    template = "Failed to create archive from a report"
+
+
 class ResultNotFound(LunaError):
+    """The task is done, but the file of its result is gone. Run the task again."""
+
     code, status, desc = 28017, 404, NOT_FOUND
     template = "Result of the task '{}' not found"
 
 
 class NoResultYet(LunaError):
+    """The task has not ended yet. Ask again later."""
+
     code, status, desc = 28018, 404, NOT_FOUND
     template = "Task '{}' does not have result yet"
 
 
 class NotCancellable(LunaError):
+    """Only a task that is pending, in progress or collecting results can be cancelled."""
+
     code, status, desc = 28019, 400, BAD_INPUT
     template = "Task '{}' with status {} cannot be canceled"
 
 
 class ResultImpossible(LunaError):
+    """A cancelled or failed task has no result. Its errors say why it failed."""
+
     code, status, desc = 28020, 400, NOT_FOUND
     template = "Impossible get a result of task {} with status {}"
 
 
+class NothingToMatch(LunaError):
+    """No object of the account matches the filters of that side and has a descriptor."""
+
+    code, status, desc = 28022, 404, "Objects not found"
+    template = "{} for cross-matching not found (empty set)"
+
+
 class TaskCancelled(LunaError):
+    """Somebody cancelled the task."""
+
     code, status, desc = 28025, 400, "Task cancelled"
     template = "Task '{}' has been cancelled"
 
 
 class PageNotFound(LunaError):
+    """There is nothing at this path."""
+
     code, status, desc = 28100, 404, "Page not found"
     template = "{}"
 
 
 class MethodNotAllowed(LunaError):
+    """The path exists, the method does not; the header Allow names those that do."""
+
     code, status, desc = 28101, 405, "Method not allowed"
     template = "{}"
 
 
 class BodyTooLarge(LunaError):
+    """Send less, or raise LUNATASKS_MAX_BODY."""
+
     code, status, desc = 28102, 413, BAD_INPUT
     template = "body larger than {}"
 
 
 class Unhealthy(LunaError):
+    """The named parts do not work. The log holds the reasons."""
+
     code, status, desc = 28105, 502, "Service is unhealthy"
     template = "{}"
 
 
 class NotAvailable(LunaError):
+    """This installation cannot do what the request names."""
+
     code, status, desc = 28108, 501, "Not implemented"
     template = "{} is not available in this installation"
 
 
 class Busy(LunaError):
+    """As many results as allowed are being downloaded. Try again after the seconds in Retry-After."""
+
     code, status, desc = 28109, 503, "Service is busy"
     template = "too many downloads at once"
+    headers = {"Retry-After": "1"}
 
 
 class PartQuarantined(LunaError):
+    """The part's workers were killed again and again; most often they ran out of memory. See the log of the worker."""
+
     code, status, desc = 28110, 500, "Part quarantined"
     template = "{} of task '{}' was given up: its worker was lost {} times"
 
 
 class StorageFailed(LunaError):
+    """The storage of results could not be written: it may be full or away. Run the task again when it works."""
+
     code, status, desc = 28111, 500, "Storage failed"
     template = "The storage of results refused to write: {}"
 
 
 class PartsIncomplete(LunaError):
+    """Some parts failed, and this type of task has no use for the rest. The other errors say why."""
+
     code, status, desc = 28112, 500, "Parts incomplete"
     template = "{} of {} parts failed; a result without them would be wrong"
 
 
 class AllPartsFailed(LunaError):
+    """Every part of the task failed. The other errors say why."""
+
     code, status, desc = 28113, 500, "Parts failed"
     template = "All {} parts failed"
 
 
 class NotRerunnable(LunaError):
+    """Only a task that has ended can be run again."""
+
     code, status, desc = 28114, 400, BAD_INPUT
     template = "Task '{}' with status {} cannot be run again"
 
 
 class ArtefactDamaged(LunaError):
+    """A file that the task stands on is gone or was changed. Run the task again."""
+
     code, status, desc = 28115, 500, "Storage failed"
     template = "A stored file of task '{}' is missing or damaged; run the task again"

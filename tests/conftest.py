@@ -1,5 +1,6 @@
 """Base fixtures: two accounts, a staff user, factories of tasks that build on each other."""
 
+import hashlib
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
@@ -41,7 +42,7 @@ def other_account() -> UUID:
 
 @pytest.fixture
 def staff(db) -> User:
-    return User.objects.create_superuser("staff", password="a-long-password")  # noqa: S106
+    return User.objects.create_superuser("staff", password="a-long-password")
 
 
 @pytest.fixture
@@ -95,12 +96,13 @@ def make_subtask(make_task) -> Callable[..., Subtask]:
 def finished_task(make_task) -> Callable[..., Task]:
     """A done task whose result lies in the storage of results."""
 
-    def make(result: Any = None, *, stored: bytes | None = None, **fields: Any) -> Task:
+    def make(result: Any = None, *, stored: bytes | None = None, suffix: str = "json", **fields: Any) -> Task:
         data = stored if stored is not None else orjson.dumps([] if result is None else result)
         task = make_task(task_status=Status.DONE, **fields)
-        task.result_path = storages["results"].save(f"tasks/{task.pk}/1/result-1", ContentFile(data))
+        task.result_path = storages["results"].save(f"tasks/{task.pk}/1/result-1.{suffix}", ContentFile(data))
         task.result_size = len(data)
-        task.save(update_fields=["result_path", "result_size"])
+        task.result_sha256 = hashlib.sha256(data).hexdigest()
+        task.save(update_fields=["result_path", "result_size", "result_sha256"])
         return task
 
     return make

@@ -1,0 +1,42 @@
+"""Whose request it is: the owner of what is made, and the account that reads are limited to."""
+
+from uuid import UUID
+
+from django.http import HttpRequest
+
+from lunatasks.api.query import Query
+from lunatasks.api.uuids import parse_uuid
+from lunatasks.errors import AccountRequired, BadQuery
+
+HEADER = "Luna-Account-Id"
+
+
+def account_of_header(request: HttpRequest) -> UUID | None:
+    """The header's account. Raises BadQuery."""
+    text = request.headers.get(HEADER)
+    if text is None:
+        return None
+    try:
+        return parse_uuid(text)
+    except ValueError:
+        raise BadQuery(HEADER) from None
+
+
+def owner(request: HttpRequest) -> UUID:
+    """The account that a POST works for. Raises AccountRequired, BadQuery."""
+    account_id = account_of_header(request)
+    if account_id is None:
+        raise AccountRequired
+    return account_id
+
+
+def reader(request: HttpRequest, query: Query, *, gateway: bool) -> UUID | None:
+    """The account whose objects are seen, None for all.
+
+    It is the query's `account_id`; behind a gateway prefix the header's as well, and both must agree.
+    """
+    asked = query.uuid("account_id")
+    header = account_of_header(request) if gateway else None
+    if asked and header and asked != header:
+        raise BadQuery("account_id")
+    return header or asked

@@ -1,0 +1,32 @@
+"""Times of the API: RFC 3339 in, UTC with six digits and `Z` out."""
+
+import re
+from datetime import UTC, datetime
+
+_RFC_3339 = re.compile(
+    r"(?P<date>\d{4}-\d\d-\d\d)[Tt ](?P<time>\d\d:\d\d:\d\d)(?P<fraction>\.\d+)?(?P<zone>[Zz]|[+\- ]\d\d:\d\d)",
+    re.ASCII,
+)
+
+
+def format_time(moment: datetime | None) -> str | None:
+    """The moment as every answer writes it; None stays None."""
+    if moment is None:
+        return None
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+
+
+def parse_time(text: str) -> datetime:
+    """A moment in UTC. Raises ValueError for anything but RFC 3339 with an offset.
+
+    A `+` that arrived as a space in a query string is forgiven; digits beyond microseconds are cut off.
+    """
+    match = _RFC_3339.fullmatch(text)
+    if match is None:
+        raise ValueError("not an RFC 3339 time with an offset")
+    zone = "+00:00" if match["zone"] in "Zz" else match["zone"].replace(" ", "+")
+    fraction = (match["fraction"] or ".0")[:7]
+    try:
+        return datetime.fromisoformat(f"{match['date']}T{match['time']}{fraction:0<7}{zone}").astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("outside of the years 1 to 9999") from error

@@ -1,0 +1,12 @@
+"""Resources of the service itself; those of tasks and errors lie in their applications."""
+
+from django.urls import re_path
+
+from lunatasks.api import views
+
+urlpatterns = [
+    re_path(r"^version/?$", views.VersionView.as_view(), name="version"),
+    re_path(r"^healthcheck/?$", views.HealthView.as_view(), name="healthcheck"),
+    re_path(r"^docs/dev/errors/(?P<code>[0-9]+)\.html$", views.ErrorPage.as_view(), name="error-page"),
+    re_path(r"^docs/dev/errors/(?:index\.html)?$", views.ErrorIndex.as_view(), name="error-index"),
+]
