@@ -4,7 +4,7 @@ import time
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
@@ -42,7 +42,7 @@ class ApiView(APIView):
         """The account that this request may see, None for all."""
         return accounts.reader(self.request, self.query, gateway=self.gateway)
 
-    def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
         """The methods in `Allow`; no body."""
         return Response(status=204, headers={"Allow": ", ".join(self.allowed_methods)})
 

@@ -1,0 +1,92 @@
+"""Resources of stored task errors."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from errors_app.models import TaskError
+from lunatasks.api.query import path_id
+from lunatasks.api.views import ApiView
+from lunatasks.errors import TaskErrorNotFound, TaskNotFound
+from tasks_app import services
+from tasks_app.api.shapes import ERROR_COLUMNS, error_shape
+from tasks_app.querysets import filtered, page_of
+from tasks_app.states import TaskType
+
+
+class ErrorsView(ApiView):
+    """What lists and counts of errors share."""
+
+    def page(self, rows: QuerySet[TaskError]) -> Response:
+        """One page of the rows."""
+        page = self.query.page()
+        found = page_of(rows, ERROR_COLUMNS, offset=page.offset, size=page.size)
+        return Response({"errors": [error_shape(row) for row in found]})
+
+    def of_task(self, task_id: str) -> QuerySet[TaskError]:
+        """Errors of one task. Raises TaskNotFound, BadQuery."""
+        task = services.get_task(task_id=path_id(task_id, TaskNotFound), account_id=self.reader())
+        return TaskError.objects.filter(task_id=task.pk)
+
+    def matching(self, **more: Any) -> QuerySet[TaskError]:
+        """Errors by the filters that list and count share. Raises BadQuery."""
+        query = self.query
+        lookups = {
+            "account_id": self.reader(),
+            "task_id__in": query.ids("task_ids"),
+            "id__in": query.ids("error_ids"),
+            "task_type": query.integer("task_type", min(TaskType), max(TaskType)),
+        }
+        return filtered(TaskError.objects.all(), lookups | self.moments_and_code() | more)
+
+    def moments_and_code(self) -> dict[str, Any]:
+        """The filters that the count of one task has too. Raises BadQuery."""
+        query = self.query
+        return {
+            "error_code": query.integer("error_code"),
+            "error_time__gte": query.time("error_time__gte"),
+            "error_time__lt": query.time("error_time__lt"),
+        }
+
+
+class ErrorList(ErrorsView):
+    """GET /1/tasks/errors."""
+
+    def get(self, request: Request, **kwargs: Any) -> Response:
+        return self.page(self.matching(status_code=self.query.integer("status_code", 400, 599)))
+
+
+class ErrorCount(ErrorsView):
+    """GET /1/tasks/errors/count."""
+
+    def get(self, request: Request, **kwargs: Any) -> Response:
+        return Response({"count": self.matching().count()})
+
+
+class ErrorDetail(ErrorsView):
+    """GET /1/tasks/errors/{error_id}."""
+
+    def get(self, request: Request, error_id: str, **kwargs: Any) -> Response:
+        number = path_id(error_id, TaskErrorNotFound)
+        rows = filtered(TaskError.objects.filter(pk=number), {"account_id": self.reader()})
+        row = rows.values(*ERROR_COLUMNS).first()
+        if row is None:
+            raise TaskErrorNotFound(number)
+        return Response(error_shape(row))
+
+
+class TaskErrorList(ErrorsView):
+    """GET /1/tasks/{task_id}/errors."""
+
+    def get(self, request: Request, task_id: str, **kwargs: Any) -> Response:
+        return self.page(self.of_task(task_id))
+
+
+class TaskErrorCount(ErrorsView):
+    """GET /1/tasks/{task_id}/errors/count."""
+
+    def get(self, request: Request, task_id: str, **kwargs: Any) -> Response:
+        lookups = self.moments_and_code()
+        return Response({"count": filtered(self.of_task(task_id), lookups).count()})
