@@ -28,6 +28,9 @@ def private_storages(settings, tmp_path):
         "default": {"BACKEND": backend, "OPTIONS": {"location": str(tmp_path / "samples")}},
         "results": {"BACKEND": backend, "OPTIONS": {"location": str(tmp_path / "results")}},
     }
+    static = tmp_path / "static"  # whitenoise warns when it is absent
+    static.mkdir()
+    settings.STATIC_ROOT = static
 
 
 @pytest.fixture
