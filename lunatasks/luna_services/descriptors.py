@@ -50,7 +50,8 @@ def normalise(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
     Raises ValueError for a row that is not finite or of length zero.
     """
     rows = np.asarray(vectors, dtype=np.float64)
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    with np.errstate(over="ignore", invalid="ignore"):
+        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     if not np.isfinite(lengths).all() or (lengths < 1e-12).any():
         raise ValueError("a descriptor is not finite or has length zero")
     return (np.rint(rows / lengths * GRID) / GRID).astype(np.float32)

@@ -50,6 +50,12 @@ class BadImage(PortError):
     code = 12022
 
 
+class BadValue(PortError):
+    """A member of an object that cannot be stored: too long, out of range, too many of them."""
+
+    code = 12022
+
+
 @dataclass(frozen=True, slots=True)
 class FaceFilters:
     """The face filters of the contract, ANDed; None means not asked for; a null field never matches.
@@ -115,7 +121,7 @@ class Faces(Protocol):
         """Store faces that do not exist yet, at most 1000 a call, and link all given ones to the list.
 
         Returns the ids that were new; an id that exists is left as it is. Everything or nothing.
-        Raises ListNotFound, BadDescriptor, BadImage.
+        Raises ListNotFound, FacesNotFound (an id belongs to another account), BadDescriptor, BadImage, BadValue.
         """
         ...
 
@@ -151,7 +157,7 @@ class Faces(Protocol):
     def ensure_list(self, account_id: UUID, list_id: UUID, *, user_data: str = "") -> bool:
         """Make the list unless it exists in the account; True when it was made.
 
-        Raises ListNotFound when the id belongs to another account.
+        Raises ListNotFound when the id belongs to another account, BadValue.
         """
         ...
 

@@ -1,7 +1,6 @@
 """The weight files: where they come from, what they must be, whether they are."""
 
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
@@ -97,4 +96,4 @@ def _place(weight: Weight, carriers: Path, folder: Path) -> None:
     with tempfile.NamedTemporaryFile(dir=folder, prefix=".part-", delete=False) as part, source.open("rb") as stream:
         shutil.copyfileobj(stream, part)
     Path(part.name).chmod(0o644)
-    os.replace(part.name, folder / weight.name)
+    Path(part.name).replace(folder / weight.name)

@@ -14,7 +14,7 @@ from lunatasks.luna_services.embedded.checks import check_models
 class Command(check.Command):
     """`manage.py check`."""
 
-    def handle(self, *app_labels: str, **options: Any) -> None:
+    def handle(self, *app_labels: Any, **options: Any) -> None:
         if "models" in (options["tags"] or ()):
             checks.register(check_models, "models")
         super().handle(*app_labels, **options)
