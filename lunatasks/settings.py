@@ -69,6 +69,10 @@ LUNATASKS_CACHE_MB = env.integer(
     "LUNATASKS_CACHE_MB", 4096, low=1, high=10_000_000, help="local copies of remote artefacts, MiB"
 )
 
+LUNATASKS_FACE_VERSION = env.integer(
+    "LUNATASKS_FACE_VERSION", 1001, low=1, high=32767, help="descriptor version that tasks use by default"
+)
+
 # -- the API
 LUNATASKS_API_PREFIXES = env.names("LUNATASKS_API_PREFIXES", ("1",), help="path prefixes of the task routes; 6 as at the gateway")
 LUNATASKS_MANUAL_URL = env.text("LUNATASKS_MANUAL_URL", "/docs/dev", help="where error links lead")

@@ -5,8 +5,11 @@ overwritten; a file is visible when a row names it.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from django.core.files.storage import Storage, storages
+
+from tasks_app.models import Task
 
 ROOT = "tasks"
 
@@ -43,6 +46,15 @@ def walk(folder: str) -> Iterator[str]:
         yield from walk(f"{folder}/{name}")
 
 
+def is_named(task_id: int, path: str) -> bool:
+    """Whether a committed row of the task names the file."""
+    task = Task.objects.filter(pk=task_id).first()
+    if task is None:
+        return False
+    inputs = (value.get("path") for value in task.inputs.values() if isinstance(value, dict))
+    return path in {task.result_path, *inputs} or task.subtasks.filter(result_path=path).exists()
+
+
 def task_ids_with_files() -> list[int]:
     """Ids of the tasks that have a folder."""
     try:
@@ -54,11 +66,10 @@ def task_ids_with_files() -> list[int]:
 
 def _delete_empty_folders(folder: str) -> None:
     try:
-        folders, files = storage().listdir(folder)
+        folders, _ = storage().listdir(folder)
     except FileNotFoundError:
         return
     for name in folders:
         _delete_empty_folders(f"{folder}/{name}")
-    folders, files = storage().listdir(folder)
-    if not folders and not files:
+    with suppress(OSError):  # a worker may be writing its next file into it
         storage().delete(folder)

@@ -197,8 +197,11 @@ def add_parts(fence: TaskFence, contents: Sequence[Any], *, first: int) -> None:
     with transaction.atomic():
         _locked(fence)
         Subtask.objects.bulk_create(
-            Subtask(task_id=fence.task_id, run=fence.run, phase=fence.phase, number=number, content=content)
-            for number, content in enumerate(contents, first)
+            [
+                Subtask(task_id=fence.task_id, run=fence.run, phase=fence.phase, number=number, content=content)
+                for number, content in enumerate(contents, first)
+            ],
+            ignore_conflicts=True,  # the batch may be there already: a commit whose answer was lost
         )
 
 

@@ -1,0 +1,13 @@
+"""The task types, one module each, in one explicit dict.
+
+To add one: a content model in `tasks_app/contents`, its queue in `tasks_app.dispatch` and the settings, a module
+here with a `KIND`, its line below, tests of split, parts and merge, a page of the manual.
+"""
+
+from tasks_app.states import TaskType
+from workers.task_types import clustering
+from workers.task_types.base import TaskKind
+
+TYPES: dict[TaskType, TaskKind] = {
+    TaskType.CLUSTERING: clustering.KIND,
+}
