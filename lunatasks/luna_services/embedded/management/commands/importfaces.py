@@ -48,9 +48,9 @@ class Command(BaseCommand):
 
 
 def _readable(summary: ImportSummary) -> str:
+    rate = f"{summary.seconds:.1f} s ({summary.photos_per_second:.1f} per second)"
     lines = [
-        f"{summary.photos} photos in {summary.seconds:.1f} s ({summary.photos_per_second:.1f} per second): "
-        f"{summary.new_faces} new faces",
+        f"{summary.photos} photos in {rate}: {summary.new_faces} new faces",
         f"  known from an earlier run  {summary.known_photos}",
         f"  copies of another photo    {summary.duplicates}",
         f"  without a face             {summary.without_face}",
