@@ -12,7 +12,7 @@ from django.core.files.storage import FileSystemStorage
 class AtomicFileSystemStorage(FileSystemStorage):
     """Local files written beside their name, synced, then renamed: a reader never meets a half-written one."""
 
-    def _save(self, name: str, content: File[Any]) -> str:
+    def _save(self, name: str, content: "File[Any]") -> str:
         target = Path(self.path(name))
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".part-")

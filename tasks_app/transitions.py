@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Case, Exists, F, OuterRef, QuerySet, Value, When
+from django.db.models import Case, Exists, F, OuterRef, PositiveSmallIntegerField, QuerySet, Value, When
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Coalesce, Now
 
@@ -110,7 +110,9 @@ def claim_task(fence: TaskFence, *, worker: str, lease: float) -> TaskFence | No
             lease_until=lease_end(lease),
             worker=worker,
             task_status=Case(
-                When(task_status=Status.PENDING, then=Value(Status.IN_PROGRESS)), default=F("task_status")
+                When(task_status=Status.PENDING, then=Value(int(Status.IN_PROGRESS))),
+                default=F("task_status"),
+                output_field=PositiveSmallIntegerField(),
             ),
             start_time=Coalesce(F("start_time"), Now()),
             last_update_time=Now(),

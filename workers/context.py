@@ -9,7 +9,7 @@ from uuid import UUID
 
 from numpy.typing import NDArray
 
-from lunatasks import errors
+from lunatasks.errors import ArtefactDamaged, LunaError
 from tasks_app import artefacts
 from tasks_app.models import Subtask, Task
 from tasks_app.transitions import Artefact
@@ -47,7 +47,7 @@ class Context:
     inputs: dict[str, Any]
     prefix: str
     signals: Signals = field(default_factory=Signals)
-    errors: list[errors.LunaError] = field(default_factory=list)
+    errors: list[LunaError] = field(default_factory=list)
     written: list[str] = field(default_factory=list)
 
     def check(self) -> None:
@@ -60,7 +60,7 @@ class Context:
         self.signals.done, self.signals.total = done, total
         self.check()
 
-    def add_error(self, error: errors.LunaError) -> None:
+    def add_error(self, error: LunaError) -> None:
         """Store an error of one object with the end of the part; the part goes on."""
         self.errors.append(error)
 
@@ -104,7 +104,7 @@ class Part:
     def read_array(self) -> NDArray[Any]:
         """The array it left. Raises ArtefactDamaged."""
         if self.artefact is None:
-            raise errors.ArtefactDamaged(self.task_id)
+            raise ArtefactDamaged(self.task_id)
         return files.read_array(self.artefact, task_id=self.task_id)
 
 
