@@ -60,12 +60,11 @@ class EmbeddedFaces:
         self, filters: FaceFilters, *, version: int, chunk: int = 2000
     ) -> Iterator[tuple[Ids, Vectors]]:
         """See the port."""
-        faces = matching_faces(filters).filter(descriptors__version=version).order_by("face_id")
-        pages = faces.values_list("face_id", "descriptors__vector")
-        last: UUID | None = None
-        while page := list((pages.filter(face_id__gt=last) if last else pages)[:chunk]):
-            yield _ids(face_id for face_id, _ in page), _vectors([bytes(blob) for _, blob in page], version)
-            last = page[-1][0]
+        # ids first: over the join, PostgreSQL sorted the whole account again for every page
+        for ids in self.iterate_ids(filters, chunk=chunk):
+            stored = FaceDescriptor.objects.filter(face__in=ids, version=version).order_by("face_id")
+            if page := list(stored.values_list("face_id", "vector")):
+                yield _ids(face_id for face_id, _ in page), _vectors([bytes(blob) for _, blob in page], version)
 
     def get_faces(self, account_id: UUID, face_ids: Sequence[UUID]) -> list[FaceCard]:
         """See the port."""
