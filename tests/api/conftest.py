@@ -19,10 +19,11 @@ class Api:
     def send(self, method: str, path: str, headers=None, **query):
         return self.client.generic(method, self.prefix + path, query_params=query, headers=headers or {})
 
-    def post(self, path: str, document=None, *, body: bytes | None = None, content_type="application/json", headers=None):
+    def post(self, path: str, document=None, *, body: bytes | None = None, headers=None, **more):
         sent = {"Luna-Account-Id": str(self.account)} if headers is None else headers
         data = orjson.dumps(document) if body is None else body
-        return self.client.generic("POST", self.prefix + path, data, content_type=content_type, headers=sent)
+        more.setdefault("content_type", "application/json")
+        return self.client.generic("POST", self.prefix + path, data, headers=sent, **more)
 
     def cluster(self, content, **members):
         return self.post("/tasks/clustering", {"content": content, **members})

@@ -1,0 +1,255 @@
+"""What holds for every route: accounts, slashes, methods, the error body, the request id."""
+
+import logging
+import re
+
+import pytest
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from lunatasks.api import request_id
+from lunatasks.errors import CATALOGUE
+from tests.api.conftest import error_of
+
+FORM = re.compile(r"[0-9]{10},[a-f0-9]{8}(-[a-f0-9]{4}){3}-[a-f0-9]{12}")
+
+# what each route does to keep accounts apart; a route that is not here fails the test
+BY_TASK = {"task", "task-result", "task-subtasks", "task-errors", "task-errors-count"}
+BY_ERROR = {"error"}
+BY_FILTER = {"tasks", "tasks-count", "errors", "errors-count"}
+BY_HEADER = {
+    f"create-{name}"
+    for name in (
+        "clustering",
+        "linker",
+        "gc",
+        "reporter",
+        "additional_extract",
+        "cross_match",
+        "roc",
+        "exporter",
+        "estimator",
+    )
+}
+WITHOUT_OBJECTS = {"version", "healthcheck", "error-page", "error-index", "start"}
+METHODS = ("GET", "HEAD", "PATCH", "DELETE")
+
+
+def routes(patterns=None, above=""):
+    """(name, regular expression or route) of all routes outside of the admin."""
+    for entry in get_resolver().url_patterns if patterns is None else patterns:
+        if isinstance(entry, URLResolver) and entry.app_name != "admin":
+            yield from routes(entry.url_patterns, above + str(entry.pattern))
+        elif isinstance(entry, URLPattern):
+            yield entry.name, above + str(entry.pattern)
+
+
+def test_every_route_has_a_rule_of_accounts():
+    assert {name for name, _ in routes()} == BY_TASK | BY_ERROR | BY_FILTER | BY_HEADER | WITHOUT_OBJECTS
+
+
+def path_of(route: str, number: int) -> str:
+    return "/" + re.sub(r"\(\?P<\w+>\[0-9\]\+\)", str(number), route.replace("^", "").replace("/?$", ""))
+
+
+def comparable(response, number: int) -> tuple[int, bytes]:
+    return response.status_code, response.content.replace(f"'{number}'".encode(), b"<id>")
+
+
+@pytest.mark.django_db
+def test_another_accounts_object_answers_exactly_like_an_absent_one(api, finished_task, make_error, other_account):
+    task = finished_task(account_id=other_account)
+    error = make_error(task)
+    mine = f"?account_id={api.account}"
+
+    for name, route in routes():
+        if name not in BY_TASK | BY_ERROR:
+            continue
+        foreign, absent = (error.pk if name in BY_ERROR else task.pk), 87654321
+        for method in METHODS:
+            seen = comparable(api.client.generic(method, path_of(route, foreign) + mine), foreign)
+            unseen = comparable(api.client.generic(method, path_of(route, absent) + mine), absent)
+            assert seen == unseen, (name, method)
+            assert seen[0] in (404, 405), (name, method)
+    task.refresh_from_db()
+
+
+@pytest.mark.django_db
+def test_lists_and_counts_hold_only_the_accounts_own(api, make_error, make_task, other_account):
+    make_error(make_task(account_id=other_account))
+    mine = {"account_id": str(api.account)}
+
+    assert api.get("/tasks", **mine).json() == {"tasks": []}
+    assert api.get("/tasks/errors", **mine).json() == {"errors": []}
+    assert api.get("/tasks/count", **mine).json() == {"count": 0}
+    assert api.get("/tasks/errors/count", **mine).json() == {"count": 0}
+
+
+@pytest.mark.django_db
+def test_a_trailing_slash_changes_nothing(api, make_task, make_error):
+    error = make_error(make_task())
+
+    for name, route in routes():
+        if not route.endswith("/?$") or name == "healthcheck":
+            continue
+        path = path_of(route, error.pk if name in BY_ERROR else error.task_id)
+        plain, slashed = api.client.get(path), api.client.get(path + "/")
+        assert plain.status_code == slashed.status_code, name
+        assert plain.status_code not in (301, 302), name
+        assert plain.getvalue() == slashed.getvalue(), name
+
+
+@pytest.mark.django_db
+def test_a_wrong_method_is_named_with_those_that_are_allowed(api, make_task):
+    task = make_task()
+
+    for method, path in [
+        ("POST", "/1/tasks"),
+        ("PUT", f"/1/tasks/{task.pk}"),
+        ("POST", f"/1/tasks/{task.pk}"),
+        ("GET", "/1/tasks/clustering"),
+        ("DELETE", "/1/tasks/linker"),
+        ("DELETE", "/1/tasks/errors/1"),
+        ("PATCH", f"/1/tasks/{task.pk}/result"),
+        ("TRACE", "/1/tasks"),
+        ("PROPFIND", "/version"),
+        ("POST", "/healthcheck"),
+        ("POST", "/docs/dev/errors/1.html"),
+    ]:
+        response = api.client.generic(method, path)
+        assert error_of(response) == (405, 28101), path
+        assert response.json()["detail"] == method
+        assert response["Allow"]
+
+
+def test_options_tells_the_methods_without_a_body(api):
+    response = api.client.options("/1/tasks/1")
+
+    assert (response.status_code, response.content) == (204, b"")
+    assert {"GET", "PATCH", "DELETE"} <= set(response["Allow"].split(", "))
+
+
+@pytest.mark.django_db
+def test_head_answers_like_get_without_a_body(api, make_task):
+    response = api.client.head(f"/1/tasks/{make_task().pk}")
+
+    assert (response.status_code, response.content) == (200, b"")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/nowhere",
+        "/1",
+        "/1/",
+        "/2/tasks",
+        "/tasks",
+        "/1/tasks/x",
+        "/1/tasks/-1",
+        "/1/tasks/1.0",
+        "/1/tasks/1%0A",
+        "/1/tasks/%D9%A1",
+        "/1/tasks//",
+        "/1/tasks/errors/x",
+        "/1/tasks/1/nothing",
+        "/docs/dev/errors/99999.html",
+        "/docs/dev/errors/../errors/x.html",
+        "/%00",
+        "/%ff%fe",
+        "/\u202e",
+    ],
+)
+def test_an_unknown_path_is_not_found_with_the_error_body(api, method, path):
+    response = api.client.generic(method, path)
+
+    expected = {(404, 28100), (405, 28101)} if path.endswith("99999.html") else {(404, 28100)}
+    assert error_of(response) in expected
+
+
+def test_a_foreign_host_name_is_refused_with_the_error_body(api):
+    response = api.client.get("/version", headers={"Host": "rebound.example"})
+
+    assert error_of(response) == (400, 12012)
+
+
+@pytest.mark.django_db
+def test_an_unexpected_exception_shows_nothing_of_itself(api, monkeypatch, caplog):
+    from tasks_app import services
+
+    def explode(**_):
+        raise RuntimeError("password=hunter2")
+
+    monkeypatch.setattr(services, "get_task", explode)
+    response = api.get("/tasks/1/subtasks")
+
+    assert error_of(response) == (500, 1)
+    assert b"hunter2" not in response.content
+    assert "RuntimeError" in caplog.text
+
+
+def test_every_error_links_to_a_page_that_exists(root):
+    for code, error in CATALOGUE.items():
+        page = root.client.get(
+            error.link.fget(error()) if not error.template.count("{") else f"/docs/dev/errors/{code}.html"
+        )
+        assert page.status_code == 200, code
+        assert page["Content-Type"].startswith("text/html")
+        assert str(code) in page.content.decode()
+        assert "http" not in page.content.decode().replace("HTTP", "")
+
+
+def test_every_error_explains_itself_and_has_a_status():
+    for code, error in CATALOGUE.items():
+        assert error.__doc__, code
+        assert error.__doc__ != CATALOGUE[code].__mro__[1].__doc__
+        assert 400 <= error.status <= 599
+
+
+def test_a_well_formed_request_id_is_echoed(root):
+    sent = "1536751345,8b8b5937-2e9c-4e8b-a7a7-5caf86621b5a"
+
+    assert root.get("/version", headers={"Luna-Request-Id": sent})["Luna-Request-Id"] == sent
+    assert root.get("/nowhere", headers={"Luna-Request-Id": sent})["Luna-Request-Id"] == sent
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "",
+        "x",
+        "1536751345",
+        "153675134,8b8b5937-2e9c-4e8b-a7a7-5caf86621b5a",
+        "1536751345,8B8B5937-2E9C-4E8B-A7A7-5CAF86621B5A",
+        "1536751345,8b8b5937-2e9c-4e8b-a7a7-5caf86621b5a\r\nSet-Cookie: a=b",
+        "1536751345,8b8b5937-2e9c-4e8b-a7a7-5caf86621b5a\n",
+        "١٥٣٦٧٥١٣٤٥,8b8b5937-2e9c-4e8b-a7a7-5caf86621b5a",
+    ],
+)
+def test_a_malformed_request_id_is_replaced(root, sent):
+    response = root.client.get("/version", HTTP_LUNA_REQUEST_ID=sent)
+
+    assert FORM.fullmatch(response["Luna-Request-Id"])
+    assert response["Luna-Request-Id"] != sent
+    assert "Set-Cookie" not in response.headers
+
+
+def test_a_request_without_an_id_gets_one_of_its_own(root):
+    first, second = (root.get("/version")["Luna-Request-Id"] for _ in range(2))
+
+    assert FORM.fullmatch(first)
+    assert first != second
+
+
+def test_log_lines_carry_the_request_id_while_it_is_bound():
+    record = logging.makeLogRecord({"msg": "x"})
+
+    with request_id.bound("1536751345,8b8b5937-2e9c-4e8b-a7a7-5caf86621b5a"):
+        request_id.RequestIdFilter().filter(record)
+
+    assert record.request_id == "1536751345,8b8b5937-2e9c-4e8b-a7a7-5caf86621b5a"
+    assert request_id.current() == "-"
+
+
+@pytest.mark.django_db
+def test_start_leads_to_the_admin(root):
+    assert root.client.get("/")["Location"] == "/admin/"

@@ -1,0 +1,92 @@
+"""Version, health and the pages of error codes."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from django.db import OperationalError
+from redis import ConnectionError as RedisDown
+
+from lunatasks.api import health
+from lunatasks.api.version import VERSION
+from tests.api.conftest import error_of
+
+
+@pytest.fixture
+def all_well(monkeypatch):
+    """The queue answers; database and storage are real."""
+    monkeypatch.setattr(health, "_queue", lambda: None)
+
+
+def down(error):
+    def probe(*args, **kwargs):
+        raise error
+
+    return probe
+
+
+def test_the_version_is_that_of_the_project(root):
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+
+    assert ".".join(map(str, VERSION)) == project["version"]
+    assert root.get("/version").json() == {"Version": {"api": 1, "major": 1, "minor": 0, "patch": 0}}
+
+
+@pytest.mark.django_db
+def test_a_healthy_service_tells_how_long_the_check_took(root, all_well, tmp_path):
+    response = root.get("/healthcheck")
+
+    assert response.status_code == 200
+    assert set(response.json()) == {"execution_time"}
+    assert 0 < response.json()["execution_time"] < 10
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+@pytest.mark.django_db
+def test_a_queue_that_does_not_answer_is_named(root, settings):
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+
+    response = root.get("/healthcheck")
+
+    assert error_of(response) == (502, 28105)
+    assert response.json()["detail"] == "queue"
+
+
+@pytest.mark.django_db
+def test_all_parts_that_are_down_are_named(root, monkeypatch):
+    monkeypatch.setattr(health, "_database", down(OperationalError("x")))
+    monkeypatch.setattr(health, "_queue", down(RedisDown()))
+    monkeypatch.setattr(health, "_probe_storage", down(OSError("disk full")))
+
+    assert root.get("/healthcheck").json()["detail"] == "database, queue, storage"
+
+
+@pytest.mark.django_db
+def test_services_are_asked_only_when_wanted(root, all_well, monkeypatch):
+    monkeypatch.setattr(health, "_faces", down(OSError("away")))
+
+    assert root.get("/healthcheck").status_code == 200
+    assert root.get("/healthcheck", include_luna_services=0).status_code == 200
+    response = root.get("/healthcheck", include_luna_services=1)
+    assert error_of(response) == (502, 28105)
+    assert response.json()["detail"] == "luna-faces"
+
+
+@pytest.mark.django_db
+def test_the_embedded_faces_are_healthy(root, all_well):
+    assert root.get("/healthcheck", include_luna_services=1).status_code == 200
+
+
+@pytest.mark.parametrize("value", ["2", "true", "", "-1"])
+def test_a_wrong_wish_is_refused_by_name(root, value):
+    response = root.get("/healthcheck", include_luna_services=value)
+
+    assert error_of(response) == (400, 12012)
+    assert "include_luna_services" in response.json()["detail"]
+
+
+def test_the_index_of_errors_leads_to_every_page(root):
+    page = root.get("/docs/dev/errors/index.html").content.decode()
+
+    assert 'href="28010.html"' in page
+    assert 'href="12022.html"' in page
