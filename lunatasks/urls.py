@@ -3,13 +3,11 @@
 from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
-from django.views.generic import RedirectView
 
 DIRECT_PREFIX = "1"
 """Under any other prefix the service answers as it does behind the platform's gateway."""
 
 urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="admin:index"), name="start"),
     path("admin/", admin.site.urls),
     path("", include("lunatasks.api.urls")),
     *(

@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from errors_app.models import TaskError
-from lunatasks.api.query import path_id
+from lunatasks.api.query import Page, path_id
 from lunatasks.api.views import ApiView
 from lunatasks.errors import TaskErrorNotFound, TaskNotFound
 from tasks_app import services
@@ -19,9 +19,8 @@ from tasks_app.states import TaskType
 class ErrorsView(ApiView):
     """What lists and counts of errors share."""
 
-    def page(self, rows: QuerySet[TaskError]) -> Response:
+    def page(self, page: Page, rows: QuerySet[TaskError]) -> Response:
         """One page of the rows."""
-        page = self.query.page()
         found = page_of(rows, ERROR_COLUMNS, offset=page.offset, size=page.size)
         return Response({"errors": [error_shape(row) for row in found]})
 
@@ -55,7 +54,7 @@ class ErrorList(ErrorsView):
     """GET /1/tasks/errors."""
 
     def get(self, request: Request, **kwargs: Any) -> Response:
-        return self.page(self.matching(status_code=self.query.integer("status_code", 400, 599)))
+        return self.page(self.query.page(), self.matching(status_code=self.query.integer("status_code", 400, 599)))
 
 
 class ErrorCount(ErrorsView):
@@ -81,7 +80,7 @@ class TaskErrorList(ErrorsView):
     """GET /1/tasks/{task_id}/errors."""
 
     def get(self, request: Request, task_id: str, **kwargs: Any) -> Response:
-        return self.page(self.of_task(task_id))
+        return self.page(self.query.page(), self.of_task(task_id))
 
 
 class TaskErrorCount(ErrorsView):

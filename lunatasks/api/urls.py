@@ -5,6 +5,7 @@ from django.urls import re_path
 from lunatasks.api import views
 
 urlpatterns = [
+    re_path(r"^$", views.StartView.as_view(), name="start"),
     re_path(r"^version/?$", views.VersionView.as_view(), name="version"),
     re_path(r"^healthcheck/?$", views.HealthView.as_view(), name="healthcheck"),
     re_path(r"^docs/dev/errors/(?P<code>[0-9]+)\.html$", views.ErrorPage.as_view(), name="error-page"),

@@ -4,8 +4,9 @@ import time
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.urls import reverse
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -45,6 +46,13 @@ class ApiView(APIView):
     def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
         """The methods in `Allow`; no body."""
         return Response(status=204, headers={"Allow": ", ".join(self.allowed_methods)})
+
+
+class StartView(ApiView):
+    """GET /: people look for the administration there."""
+
+    def get(self, request: Request) -> HttpResponseRedirect:
+        return HttpResponseRedirect(reverse("admin:index"))
 
 
 class VersionView(ApiView):

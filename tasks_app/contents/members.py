@@ -29,9 +29,9 @@ def _time(text: str) -> str:
         raise PydanticCustomError("time", "Input should be an RFC 3339 time with an offset") from None
 
 
-def _text(text: str) -> str:
+def _word(text: str) -> str:
     if "\0" in text:  # PostgreSQL cannot store it
-        raise PydanticCustomError("text", "String should not hold a NUL character")
+        raise PydanticCustomError("word", "String should not hold a NUL character")
     return text
 
 
@@ -39,8 +39,7 @@ def _uuid(text: str) -> str:
     return text.lower()
 
 
-Text = Annotated[str, AfterValidator(_text)]
-Word = Annotated[str, Field(min_length=1), AfterValidator(_text)]
+Word = Annotated[str, Field(min_length=1), AfterValidator(_word)]
 """A string that a filter asks for: an empty one would match everything or nothing."""
 Time = Annotated[str, AfterValidator(_time)]
 Uuid = Annotated[str, StringConstraints(pattern=PATTERN), AfterValidator(_uuid)]
@@ -52,8 +51,3 @@ Limit = Annotated[int, Field(ge=1, le=MAX_INTEGER)]
 Item = TypeVar("Item")
 AnyOf = Annotated[list[Item], Field(min_length=1, max_length=MAX_VALUES)]
 """1 to 1000 values: an empty array read as "absent" would select everything."""
-
-
-def number(low: int, high: int) -> Any:
-    """An integer code in low..high."""
-    return Annotated[int, Field(ge=low, le=high)]

@@ -80,6 +80,8 @@ def test_each_filter_selects_in_list_and_count(api, make_task, account, other_ac
         ("create_time__lt", "2024-05-06T13:00:00Z"): [first.pk],
         ("create_time__gte", "2024-05-06T16:00:00+03:00"): [third.pk, second.pk],
         ("create_time__gte", "2024-05-06T16:00:00 03:00"): [third.pk, second.pk],
+        ("create_time__gte", "0001-01-01T00:00:00Z"): [third.pk, second.pk, first.pk],
+        ("create_time__lt", "9999-12-31T23:59:59.999999Z"): [third.pk, second.pk, first.pk],
         ("end_time__gte", "2024-05-06T12:00:00Z"): [second.pk],
         ("end_time__lt", "2024-05-06T12:00:00Z"): [],
     }
