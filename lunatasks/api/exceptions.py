@@ -22,7 +22,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
     request = context["request"]
     known = as_luna_error(error, request)
     if known is None:
-        logger.error("unexpected error at %s %s", request.method, request.path, exc_info=error)
+        logger.error("unexpected error at %r %r", request.method, request.path, exc_info=error)
         known = errors.InternalError()
     set_rollback()
     headers = dict(known.headers)
@@ -53,9 +53,9 @@ def error_response(error: errors.LunaError) -> HttpResponse:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """handler400: among others a host name that is not allowed, refused before the request got its id."""
+    """handler400: among others a host name that is not allowed, refused before the middleware that echoes the id."""
     response = error_response(errors.BadQuery(type(exception).__name__))
-    response.headers[request_id.HEADER] = request_id.accepted(request.headers.get(request_id.HEADER))
+    response.headers[request_id.HEADER] = request_id.current()
     return response
 
 

@@ -1,4 +1,4 @@
-"""Gives every request an id and every answer its header."""
+"""The request id on every answer."""
 
 from collections.abc import Callable
 
@@ -9,14 +9,12 @@ from lunatasks.api import request_id
 
 
 class RequestIdMiddleware:
-    """Takes over or makes the request id and echoes it."""
+    """Echoes the request id; `request_id.start_request` has set it."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        value = request_id.accepted(request.headers.get(request_id.HEADER))
-        with request_id.bound(value):
-            response = self.get_response(request)
-        response.headers[request_id.HEADER] = value
+        response = self.get_response(request)
+        response.headers[request_id.HEADER] = request_id.current()
         return response

@@ -4,9 +4,10 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 HEADER = "Luna-Request-Id"
 
@@ -27,6 +28,11 @@ def accepted(header: str | None) -> str:
 def current() -> str:
     """The id of the request or job at hand, `-` outside of one."""
     return _current.get()
+
+
+def start_request(environ: Mapping[str, Any], **_: object) -> None:
+    """Take over or make the id of a request that begins; it stands until the thread's next one begins."""
+    _current.set(accepted(environ.get("HTTP_LUNA_REQUEST_ID")))
 
 
 @contextmanager

@@ -234,6 +234,15 @@ def test_a_malformed_request_id_is_replaced(root, sent):
     assert "Set-Cookie" not in response.headers
 
 
+def test_the_server_s_own_log_lines_carry_the_id_of_their_request(root, caplog):
+    caplog.handler.addFilter(request_id.RequestIdFilter())
+
+    for headers in ({}, {"Host": "rebound.example"}):
+        caplog.clear()
+        response = root.get("/nowhere", headers=headers)
+        assert {record.request_id for record in caplog.records} == {response["Luna-Request-Id"]}
+
+
 def test_a_request_without_an_id_gets_one_of_its_own(root):
     first, second = (root.get("/version")["Luna-Request-Id"] for _ in range(2))
 
@@ -243,12 +252,13 @@ def test_a_request_without_an_id_gets_one_of_its_own(root):
 
 def test_log_lines_carry_the_request_id_while_it_is_bound():
     record = logging.makeLogRecord({"msg": "x"})
+    before = request_id.current()
 
     with request_id.bound("1536751345,8b8b5937-2e9c-4e8b-a7a7-5caf86621b5a"):
         request_id.RequestIdFilter().filter(record)
 
     assert record.request_id == "1536751345,8b8b5937-2e9c-4e8b-a7a7-5caf86621b5a"
-    assert request_id.current() == "-"
+    assert request_id.current() == before
 
 
 @pytest.mark.django_db

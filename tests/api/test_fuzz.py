@@ -40,26 +40,9 @@ contents = st.fixed_dictionaries(
         "descriptor": values | st.fixed_dictionaries({"type": st.sampled_from(["face", "body"])}),
     },
 )
-names = st.sampled_from(
-    [
-        "page",
-        "page_size",
-        "task_ids",
-        "error_ids",
-        "task_type",
-        "task_status",
-        "status_code",
-        "error_code",
-        "account_id",
-        "result_id",
-        "create_time__lt",
-        "create_time__gte",
-        "end_time__lt",
-        "end_time__gte",
-        "error_time__lt",
-        "error_time__gte",
-    ]
-)
+TIMES = [f"{kind}_time__{bound}" for kind in ("create", "end", "error") for bound in ("lt", "gte")]
+CODES = ["task_type", "task_status", "status_code", "error_code"]
+names = st.sampled_from(["page", "page_size", "task_ids", "error_ids", "account_id", "result_id", *CODES, *TIMES])
 words = text | st.text(string.digits + ",-+.TZ:", max_size=30) | st.integers().map(str) | st.datetimes().map(str)
 
 
