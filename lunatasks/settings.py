@@ -95,7 +95,7 @@ LUNATASKS_MODELS_DIR = env.path(
 
 INSTALLED_APPS = [
     "lunatasks.admin_site",
-    "django.contrib.admin",
+    "lunatasks.admin_site.apps.LunaAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -209,8 +209,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 STATIC_URL = "/static/"
-STATIC_ROOT = LUNATASKS_HOME / "static"
-WHITENOISE_USE_FINDERS = True
+WHITENOISE_USE_FINDERS = True  # the few static files are served from the packages: nothing to collect
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
@@ -250,5 +249,5 @@ LOGGING = {
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}},
     "root": {"handlers": ["stderr"], "level": LUNATASKS_LOG_LEVEL},
-    "loggers": {"rq": {"level": "WARNING"}, "django.db.backends": {"level": "WARNING"}},
+    "loggers": {"rq": {"level": "WARNING"}, "rq.worker": {"level": "WARNING"}, "rq.job": {"level": "WARNING"}, "django.db.backends": {"level": "WARNING"}},
 }

@@ -44,9 +44,14 @@ def task_message(task: Task) -> Message:
     return Message(
         queue=CONTROL,
         entry=entry,
-        name=f"{entry}-{'-'.join(str(number) for number in numbers.values())}",
+        name=_name(entry, numbers),
         arguments={**numbers, "request_id": task.request_id},
     )
+
+
+def _name(entry: str, numbers: dict[str, int]) -> str:
+    # Installations that share a Redis share the names of jobs too, but for the prefix.
+    return "-".join([f"{settings.LUNATASKS_QUEUE_PREFIX}{entry}", *(str(number) for number in numbers.values())])
 
 
 def part_message(part: Subtask, task: Task) -> Message:
@@ -55,7 +60,7 @@ def part_message(part: Subtask, task: Task) -> Message:
     return Message(
         queue=QUEUE_OF_TYPE[TaskType(task.task_type)],
         entry="process",
-        name=f"process-{'-'.join(str(number) for number in numbers.values())}",
+        name=_name("process", numbers),
         arguments={**numbers, "request_id": task.request_id},
     )
 

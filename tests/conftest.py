@@ -54,7 +54,7 @@ def sent(monkeypatch) -> list[Any]:
     from tasks_app import dispatch
 
     captured: list[Any] = []
-    monkeypatch.setattr(dispatch, "send", captured.extend)
+    monkeypatch.setattr(dispatch, "send", lambda messages: captured.extend(messages) is None)
     return captured
 
 

@@ -43,7 +43,8 @@ def configure(home: Path) -> tuple[Path, str]:
     run, data = private_folder(home / "run"), private_folder(home / "queue")
     socket_path, written = run / "queue.sock", run / "queue.url"
     written.unlink(missing_ok=True)
-    lines = [f'dir "{data}"', "appendonly yes", "appendfsync everysec", 'save ""', "daemonize no", "loglevel warning"]
+    lines = [f'dir "{data}"', "appendonly yes", "appendfsync everysec", 'save ""', "daemonize no"]
+    lines += ["loglevel warning", f'logfile "{run}/queue.log"']
     if len(os.fsencode(socket_path)) <= LONGEST_SOCKET_PATH:
         socket_path.unlink(missing_ok=True)
         lines += ["port 0", f'unixsocket "{socket_path}"', "unixsocketperm 600"]

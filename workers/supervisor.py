@@ -63,6 +63,9 @@ class Child:
     def is_running(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
+    def was_killed(self) -> bool:
+        return self.process is not None and self.process.returncode == -signal.SIGKILL
+
     def end_of(self) -> str:
         code = self.process.returncode if self.process else None
         if code is not None and code < 0:
@@ -107,11 +110,12 @@ class Tree:
     def _mourn(self, child: Child, now: float) -> None:
         if child.vital:
             raise TreeEnded(child.end_of())
-        young = now - child.started < YOUNG_SECONDS
-        child.young_deaths = child.young_deaths + 1 if young else 0
+        # Who was killed did not fail by itself: only those who end young on their own make a crash loop.
+        failed_young = now - child.started < YOUNG_SECONDS and not child.was_killed()
+        child.young_deaths = child.young_deaths + 1 if failed_young else 0
         if child.young_deaths >= MOST_YOUNG_DEATHS:
             raise TreeEnded(f"{child.end_of()}, {child.young_deaths} times in a row")
-        pause = min(LONGEST_PAUSE, 0.2 * 2**child.young_deaths) if young else 0.0
+        pause = min(LONGEST_PAUSE, 0.1 * 2**child.young_deaths)
         logger.warning("%s; it is started again in %.1f s", child.end_of(), pause)
         child.process, child.start_at = None, now + pause
 

@@ -1,6 +1,8 @@
 """Fixtures of engine tests: faces with known clusters, and a queue that is worked off in this process."""
 
+import os
 from collections.abc import Callable
+from typing import NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -12,6 +14,13 @@ from lunatasks.luna_services.ports import NewFace
 from tasks_app import services
 from tasks_app.states import TaskType
 from workers import jobs
+
+
+class BackEnd(NamedTuple):
+    """URLs of database and queue; empty for SQLite and our own queue."""
+
+    database: str
+    queue: str
 
 
 def people(count: int, photos: int, *, seed: int = 1) -> tuple[list[UUID], np.ndarray]:
@@ -65,3 +74,9 @@ def work(sent):
         return count
 
     return run
+
+
+@pytest.fixture(scope="session")
+def back_end() -> BackEnd:
+    """What the stacks of this test run stand on: SQLite and our own queue, unless the environment names others."""
+    return BackEnd(database=os.environ.get("DATABASE_URL", ""), queue=os.environ.get("REDIS_URL", ""))

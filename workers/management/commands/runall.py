@@ -101,7 +101,7 @@ def _only_one(home: Path) -> IO[str]:
 
 def _web(host: str, port: int, environment: dict[str, str]) -> Child:
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", host, "--port", str(port)]
-    command += ["--blocking-threads", "16", "--workers", "1", "--no-ws", "--http", "1", "--log-level", "warning"]
+    command += ["--blocking-threads", "16", "--workers", "1", "--no-ws", "--http", "1", "--log-level", "error"]
     command += ["--workers-kill-timeout", "5", "lunatasks.wsgi:application"]
     roles = {"LUNATASKS_ROLE": "web", "LUNATASKS_SUPERVISED": "1"}
     return Child("web server", command, {**environment, **roles}, vital=True)
