@@ -25,10 +25,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
         logger.error("unexpected error at %r %r", request.method, request.path, exc_info=error)
         known = errors.InternalError()
     set_rollback()
-    headers = dict(known.headers)
-    if isinstance(known, errors.MethodNotAllowed):
-        headers["Allow"] = ", ".join(context["view"].allowed_methods)
-    return Response(known.as_body(), status=known.status, headers=headers)
+    return Response(known.as_body(), status=known.status, headers=dict(known.headers))
 
 
 def as_luna_error(error: Exception, request: HttpRequest) -> errors.LunaError | None:

@@ -23,6 +23,7 @@ MODELS: dict[TaskType, Callable[[Mapping[str, Any]], type[Members]]] = {
 
 _PATH_CHARACTERS = 200
 _MAX_MEMBERS = 100
+_MAX_DEPTH = 8
 
 
 def validate_content(task_type: TaskType, content: object, *, account_id: UUID, now: datetime) -> dict[str, Any]:
@@ -50,7 +51,7 @@ def _refuse_crowds(members: Mapping[str, Any], path: tuple[str, ...]) -> None:
     if len(members) > _MAX_MEMBERS:
         raise BadBody(_path(path), f"Object should have at most {_MAX_MEMBERS} members")
     for name, value in members.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and len(path) < _MAX_DEPTH:  # no model is deeper
             _refuse_crowds(value, (*path, name))
 
 

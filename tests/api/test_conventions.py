@@ -74,6 +74,20 @@ def test_another_accounts_object_answers_exactly_like_an_absent_one(api, finishe
 
 
 @pytest.mark.django_db
+def test_a_malformed_account_is_refused_wherever_one_may_be_given(api, make_error):
+    error = make_error()
+
+    for name, route in routes():
+        if name not in BY_TASK | BY_ERROR | BY_FILTER:
+            continue
+        path = path_of(route, error.pk if name in BY_ERROR else error.task_id)
+        for method in ("GET", "PATCH", "DELETE"):
+            answer = error_of(api.client.generic(method, f"{path}?account_id=x"))
+            assert answer in {(400, 12012), (405, 28101)}, (name, method)
+    error.refresh_from_db()
+
+
+@pytest.mark.django_db
 def test_lists_and_counts_hold_only_the_accounts_own(api, make_error, make_task, other_account):
     make_error(make_task(account_id=other_account))
     mine = {"account_id": str(api.account)}

@@ -109,10 +109,11 @@ def test_an_empty_body_is_refused(api, body):
         b"{'content': {}}",
         b'{"content": {}} {}',
         b"[" * 100_000,
+        b'{"content": ' + b'{"filters": ' * 1100 + b"1" + b"}" * 1101,
         b'{"content":' * 2000 + b"1" + b"}" * 2000,
         '{"content": {}}'.encode("utf-16"),
     ],
-    ids=range(13),
+    ids=range(14),
 )
 def test_what_is_not_json_is_refused(api, body):
     assert error_of(api.post(CLUSTERING, body=body)) == (400, 12027)

@@ -1,5 +1,6 @@
 """What a clustering's content may hold, and what becomes of it."""
 
+import time
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID
 
@@ -144,6 +145,23 @@ def test_a_wrong_member_is_refused_with_its_path(content, path):
 @pytest.mark.parametrize("content", [None, [], "x", 1, True])
 def test_a_content_that_is_no_object_is_refused(content):
     assert path_of(content) == "content"
+
+
+def test_a_content_nested_a_thousand_deep_is_refused_with_its_path():
+    deep = 1
+    for _ in range(1000):
+        deep = {"filters": deep}
+
+    assert path_of(faces(**deep)) == "content.filters.filters"
+
+
+def test_millions_of_wrong_values_cost_no_more_than_reading_them():
+    values = [{}] * 2_000_000
+    started = time.process_time()
+
+    assert path_of(faces(filters={"face_ids": values})).startswith("content.filters.face_ids")
+    assert path_of(faces(filters=dict.fromkeys(map(str, values[:2] + list(range(500_000)))))) == "content.filters"
+    assert time.process_time() - started < 2
 
 
 def test_a_member_with_a_huge_name_is_refused_with_a_short_path():
