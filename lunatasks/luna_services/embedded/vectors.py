@@ -70,9 +70,10 @@ def load_vectors(file: VectorFile, account_id: UUID, faces: Faces, list_id: UUID
 
 def _load(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise BadFile("not a .npz file")
+        archive = np.load(path, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise BadFile("not a .npz file")
+        with archive:
             return {name: archive[name] for name in archive.files}
     except BadFile:
         raise

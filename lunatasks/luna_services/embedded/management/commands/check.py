@@ -15,6 +15,10 @@ class Command(check.Command):
     """`manage.py check`."""
 
     def handle(self, *app_labels: Any, **options: Any) -> None:
-        if "models" in (options["tags"] or ()):
-            checks.register(check_models, "models")
-        super().handle(*app_labels, **options)
+        if "models" not in (options["tags"] or ()):
+            return super().handle(*app_labels, **options)
+        checks.register(check_models, "models")
+        try:
+            return super().handle(*app_labels, **options)
+        finally:
+            checks.registry.registry.registered_checks.discard(check_models)
