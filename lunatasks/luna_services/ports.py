@@ -94,8 +94,8 @@ class NewFace:
     avatar: str = ""
     create_time: datetime | None = None
     attributes: BasicAttributes | None = None
-    descriptors: dict[int, NDArray[np.float32]] = field(default_factory=dict)
-    sample: bytes | None = None
+    descriptors: dict[int, NDArray[np.float32]] = field(default_factory=dict, repr=False)
+    sample: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ Detector: YuNet 2023mar; descriptor: SFace 2021dec, 128 numbers; both OpenCV Zoo
 gender: the nets of dlib-models as ONNX. NOTICE names sources and licences. Ethnicity is not estimated.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -47,9 +47,9 @@ class FaceEstimate:
 
     rect: tuple[int, int, int, int]
     score: float
-    descriptor: NDArray[np.float32]
+    descriptor: NDArray[np.float32] = field(repr=False)
     attributes: BasicAttributes
-    sample: bytes
+    sample: bytes = field(repr=False)
 
 
 class ModelsMissing(RuntimeError):
