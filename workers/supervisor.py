@@ -57,7 +57,7 @@ class Child:
             cwd=settings.BASE_DIR,
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C goes to the supervisor, which ends the children in order
-            preexec_fn=partial(die_with, os.getpid()),  # noqa: PLW1509  the supervisor has one thread
+            preexec_fn=partial(die_with, os.getpid()),  # safe: the supervisor has one thread
         )
 
     def is_running(self) -> bool:

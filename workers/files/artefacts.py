@@ -73,7 +73,7 @@ def writing(path: str) -> Iterator[Writer]:
 def write_array(path: str, array: NDArray[Any]) -> Artefact:
     """Write an array in numpy's format, without pickles."""
     with writing(path) as writer:
-        np.lib.format.write_array(writer, np.ascontiguousarray(array), allow_pickle=False)  # type: ignore[arg-type]
+        np.lib.format.write_array(writer, np.ascontiguousarray(array), allow_pickle=False)
     assert writer.artefact is not None  # noqa: S101  set by the block above
     return writer.artefact
 

@@ -21,9 +21,7 @@ class Snapshot:
     vectors: Artefact | None
 
 
-def write_snapshot(
-    context: Context, chunks: Iterable[tuple[NDArray[np.uint8], NDArray[np.float32]]]
-) -> Snapshot:
+def write_snapshot(context: Context, chunks: Iterable[tuple[NDArray[np.uint8], NDArray[np.float32]]]) -> Snapshot:
     """Write what a service yields in ascending order of ids; the vectors never stand in memory as a whole."""
     folder = settings.LUNATASKS_HOME / "tmp"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)

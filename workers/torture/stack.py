@@ -237,4 +237,4 @@ def forget_queue(url: str, prefix: str) -> None:
 
 def _administer(url: str, statement: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(statement)  # type: ignore[call-overload]  names are made here
+        connection.execute(statement.encode())

@@ -1,0 +1,69 @@
+# Everything a person does with this project. `make` lists it.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+BIN := .venv/bin
+SETUP := .venv/.runtime-$(shell cat requirements.txt constraints.txt | sha256sum | cut -c1-16)
+DEV := .venv/.dev-$(shell cat requirements.txt requirements-dev.txt constraints.txt | sha256sum | cut -c1-16)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+unexport PYTHONPATH
+ARGS ?=
+PHOTOS ?=
+
+.PHONY: help setup models samples demo serve test check format bench clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	@echo "making .venv with $$($(PYTHON) --version)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed (PYTHON=...)"; exit 1; }
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "the venv could not be made; on Debian or Ubuntu: apt install python3-venv"; exit 1; }
+
+$(SETUP): $(BIN)/python
+	@echo "installing the pinned dependencies"
+	@$(BIN)/python -m pip install --quiet -r requirements.txt -c constraints.txt
+	@touch $@
+
+$(DEV): $(SETUP)
+	@echo "installing the pinned tools of development"
+	@$(BIN)/python -m pip install --quiet -r requirements-dev.txt -c constraints.txt
+	@touch $@
+
+setup: $(SETUP) ## .venv with the pinned dependencies
+
+models: $(SETUP) ## fetch and verify the face models
+	@$(BIN)/python manage.py fetchmodels
+
+samples: $(SETUP) ## fetch the sample photos
+	@$(BIN)/python manage.py fetchsamples
+
+demo: $(SETUP) models ## photos in, clusters out; PHOTOS=/some/folder for your own
+	@$(BIN)/python manage.py demo $(if $(PHOTOS),--photos "$(PHOTOS)")
+
+serve: $(SETUP) models ## run the whole service on 127.0.0.1:5050
+	@$(BIN)/python manage.py runall $(ARGS)
+
+test: $(DEV) models samples ## all tests, on SQLite and on TEST_DATABASE_URL with TEST_REDIS_URL when set
+	@BIN=$(BIN) bash tests/run.sh $(ARGS)
+
+check: $(DEV) ## format, lint, types, system checks, missing migrations, import directions
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python manage.py check --fail-level WARNING
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/lint-imports
+
+format: $(DEV) ## rewrite the code in the one format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(DEV) models samples ## benchmarks, as ratios
+	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file; done
+
+clean: ## remove the environment and what the demo wrote
+	rm -rf .venv var
