@@ -38,7 +38,7 @@ def at_the_same_time(count: int, work: Callable[[int], Any]) -> list[Any]:
         try:
             barrier.wait(10)
             results[number] = work(number)
-        except Exception as error:  # noqa: BLE001 - a test shows what a thread met
+        except Exception as error:
             results[number] = error
         finally:
             connection.close()
