@@ -23,7 +23,7 @@ from tasks_app.models import Task
 CHUNK = 2**20
 MOST_CLUSTERS = 1000
 """Clusters that can be looked at; the smaller ones are counted and downloaded only."""
-CLUSTERS_PER_PAGE = 12
+CLUSTERS_PER_PAGE = 24
 FACES_PER_ROW = 14
 FACES_PER_PAGE = 120
 KEPT_SECONDS = 3600

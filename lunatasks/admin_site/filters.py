@@ -16,9 +16,11 @@ class TypedFilter(FieldListFilter):
     template = "admin/typed_filter.html"
     input_type = "text"
 
-    def __init__(self, field: Any, request: HttpRequest, params: Any, model: Any, model_admin: Any, path: str) -> None:
-        super().__init__(field, request, params, model, model_admin, path)
-        self.value = str((self.used_parameters.get(path) or [""])[-1]).strip()
+    def __init__(
+        self, field: Any, request: HttpRequest, params: Any, model: Any, model_admin: Any, field_path: str
+    ) -> None:
+        super().__init__(field, request, params, model, model_admin, field_path)
+        self.value = str((self.used_parameters.get(field_path) or [""])[-1]).strip()
 
     def expected_parameters(self) -> list[str]:
         return [str(self.field_path)]

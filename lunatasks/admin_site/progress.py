@@ -27,11 +27,14 @@ class Progress:
     label: str
     rate: float | None = None
     remaining: timedelta | None = None
+    is_done: bool = False
 
     @property
     def percent(self) -> int:
-        """0 to 100, rounded down: 100 means that nothing is left."""
-        return int(100 * min(self.done, self.total) / self.total) if self.total else 0
+        """0 to 100, rounded down; 100 of a task that is done only: after its parts comes the merge."""
+        if self.is_done:
+            return 100
+        return min(99, int(100 * self.done / self.total)) if self.total else 0
 
     @property
     def rate_text(self) -> str:
@@ -93,7 +96,7 @@ def _progress(task: Task, running: dict[str, Any] | None, now: datetime) -> Prog
     done, total = task.count_task_parts_done, task.count_task_parts_all
     label = f"{formats.number(done)} of {formats.count(total, 'part')}" if total else "not split yet"
     if task.task_status == Status.DONE:
-        return Progress(1, 1, formats.count(total, "part"))
+        return Progress(done, total, formats.count(total, "part"), is_done=True)
     if task.task_status in ACTIVE and task.step != Step.PARTS and task.progress_all > 0:
         # A split or merge is no part: its own progress is told in words only.
         label = f"{label}, {Step(task.step).label} {int(100 * fraction(task))} %"

@@ -46,9 +46,7 @@ def create_roles(app_config: AppConfig, *, using: str, verbosity: int = 1, **_: 
 def _create_own_permissions(using: str) -> None:
     task = ContentType.objects.db_manager(using).get_by_natural_key("tasks_app", "task")
     for codename, name in OWN_PERMISSIONS.items():
-        Permission.objects.using(using).get_or_create(
-            content_type=task, codename=codename, defaults={"name": name}
-        )
+        Permission.objects.using(using).get_or_create(content_type=task, codename=codename, defaults={"name": name})
 
 
 def _permissions(label: str, codenames: Iterable[str], using: str) -> Iterable[Permission]:

@@ -25,10 +25,17 @@ class SubtaskAdmin(ReadOnlyAdmin):
     search_fields = ("worker",)
     search_help_text = "Number of a task or part, result id, or name of a worker"
     fields = (
-        "task_number", "phase", "number", "run", "status", "content", "percent", "worker", "attempt", "lost",
-        "created", "started", "ended", "took", "lease_until", "dispatched_at", "result_id", "result_size",
+        "task_number", "phase", "number", "run", "status", "shown_content", "percent", "worker", "attempt", "lost",
+        "created", "started", "ended", "took", "lease", "dispatched", "result_id", "result_size",
     )  # fmt: skip
-    readonly_fields = ("task_number", "status", "percent", "lost", "created", "started", "ended", "took")
+    readonly_fields = (
+        "task_number", "status", "shown_content", "percent", "lost", "created", "started", "ended", "took", "lease",
+        "dispatched",
+    )  # fmt: skip
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Subtask]:
+        rows: QuerySet[Subtask] = super().get_queryset(request)
+        return rows.defer("content")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Subtask], search_term: str
@@ -52,6 +59,18 @@ class SubtaskAdmin(ReadOnlyAdmin):
     @admin.display(description="progress")
     def percent(self, part: Subtask) -> str:
         return f"{task_page.percent_of_part(part)} %"
+
+    @admin.display(description="content")
+    def shown_content(self, part: Subtask) -> SafeString:
+        return format_html("<pre>{}</pre>", task_page.as_json(part.content)[0])
+
+    @admin.display(description="lease until (UTC)")
+    def lease(self, part: Subtask) -> str:
+        return formats.moment(part.lease_until)
+
+    @admin.display(description="sent to the queue (UTC)")
+    def dispatched(self, part: Subtask) -> str:
+        return formats.moment(part.dispatched_at)
 
     @admin.display(description="lost", ordering="lost_count")
     def lost(self, part: Subtask) -> int:

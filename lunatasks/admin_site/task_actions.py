@@ -14,12 +14,14 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from lunatasks.admin_site import formats, roles
+from lunatasks.admin_site.readonly import as_id
 from lunatasks.errors import LunaError
 from tasks_app import services
 from tasks_app.models import Task
 from tasks_app.states import CANCELLABLE, RERUNNABLE, Status
 
-MOST_AT_ONCE = 1000
+MOST_AT_ONCE = 500
+"""Django refuses a form with more than 1000 fields."""
 MOST_LISTED = 50
 MOST_REASONS = 5
 
@@ -82,7 +84,10 @@ class Action:
     def _log(self, request: HttpRequest, tasks: list[Task]) -> None:
         if tasks:
             LogEntry.objects.log_actions(
-                request.user.pk, tasks, self.flag, change_message=f"{self.past.capitalize()}."  # type: ignore[arg-type]
+                request.user.pk,
+                tasks,
+                self.flag,
+                change_message=f"{self.past.capitalize()}.",  # type: ignore[arg-type]
             )
 
     def _tell_refused(self, request: HttpRequest, refused: list[str]) -> None:
@@ -153,6 +158,14 @@ def _ask_then_run(
         messages.error(request, f"At most {formats.count(MOST_AT_ONCE, 'task')} at once; nothing was done.")
         return None
     if request.POST.get("confirmed"):
-        action.run(request, tasks)
+        action.run(request, _confirmed(request))
         return None
     return action.confirmation(request, model_admin, tasks, back=request.get_full_path())
+
+
+def _confirmed(request: HttpRequest) -> list[Task]:
+    """The tasks that were asked about: one that left the list's filter meanwhile must be told of, too."""
+    wanted = [as_id(value) for value in request.POST.getlist(helpers.ACTION_CHECKBOX_NAME)]
+    ids = list(dict.fromkeys(number for number in wanted if number is not None))[:MOST_AT_ONCE]
+    found = Task.objects.defer("content", "inputs").in_bulk(ids)
+    return [found.get(number) or Task(pk=number) for number in ids]

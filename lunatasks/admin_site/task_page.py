@@ -27,15 +27,14 @@ MASK = "********"
 
 def page_of_task(request: HttpRequest, task: Task) -> dict[str, Any]:
     """The context of the whole page."""
-    content = masked(task.content)
-    shown = orjson.dumps(content, option=orjson.OPT_INDENT_2).decode()
-    rows = list(flat(content))
+    shown, is_cut = as_json(task.content)
+    rows = list(flat(masked(task.content)))
     return {
         **live_part(task),
         "members": rows[:MOST_MEMBERS],
         "members_left": max(0, len(rows) - MOST_MEMBERS),
-        "content": shown[:MOST_CONTENT],
-        "content_is_cut": len(shown) > MOST_CONTENT,
+        "content": shown,
+        "content_is_cut": is_cut,
         "buttons": [
             action
             for action in task_actions.BY_VERB.values()
@@ -65,6 +64,12 @@ def live_part(task: Task) -> dict[str, Any]:
 def working_time(task: Task | Subtask, *, now: datetime) -> timedelta | None:
     """From the start of this run to its end, or to now; None before the start."""
     return (task.end_time or now) - task.start_time if task.start_time else None
+
+
+def as_json(content: Any) -> tuple[str, bool]:
+    """The content in lines, secrets masked, and whether it was cut."""
+    text = orjson.dumps(masked(content), option=orjson.OPT_INDENT_2).decode()
+    return text[:MOST_CONTENT], len(text) > MOST_CONTENT
 
 
 def masked(value: Any) -> Any:
@@ -102,7 +107,11 @@ def _subtasks(task: Task, now: datetime) -> dict[str, Any]:
         {"part": part, "took": working_time(part, now=now), "percent": percent_of_part(part)}
         for part in (rows[:MOST_SUBTASKS] if by_status else ())
     ]
-    return {"subtasks": shown, "subtask_count": sum(by_status.values()), "subtasks_by_status": sorted(by_status.items())}
+    return {
+        "subtasks": shown,
+        "subtask_count": sum(by_status.values()),
+        "subtasks_by_status": sorted(by_status.items()),
+    }
 
 
 def percent_of_part(part: Subtask) -> int:
