@@ -107,3 +107,12 @@ def path(name: str, default: Path, *, help: str, shown: str) -> Path:
     """A folder or file, made absolute; `~` is expanded."""
     value = _read(name, default, help, shown)
     return (Path(value).expanduser() if value else default).absolute()
+
+
+def table() -> str:
+    """The variables that were read, as the table of the README."""
+    rows = ["| variable | default | what it is |", "|---|---|---|"]
+    for variable in sorted(DECLARED.values(), key=lambda each: each.name):
+        default = f"`{variable.default}`" if variable.default else ""
+        rows.append(f"| `{variable.name}` | {default} | {variable.help} |")
+    return "\n".join(rows)
