@@ -72,9 +72,14 @@ LUNATASKS_CACHE_MB = env.integer(
 LUNATASKS_FACE_VERSION = env.integer(
     "LUNATASKS_FACE_VERSION", 1001, low=1, high=32767, help="descriptor version that tasks use by default"
 )
+LUNATASKS_BODY_VERSION = env.integer(
+    "LUNATASKS_BODY_VERSION", 2001, low=1, high=32767, help="version of body descriptors that tasks use by default"
+)
 
 # -- the API
-LUNATASKS_API_PREFIXES = env.names("LUNATASKS_API_PREFIXES", ("1",), help="path prefixes of the task routes; 6 as at the gateway")
+LUNATASKS_API_PREFIXES = env.names(
+    "LUNATASKS_API_PREFIXES", ("1",), help="path prefixes of the task routes; 6 as at the gateway"
+)
 LUNATASKS_MANUAL_URL = env.text("LUNATASKS_MANUAL_URL", "/docs/dev", help="where error links lead")
 LUNATASKS_MAX_BODY = env.integer(
     "LUNATASKS_MAX_BODY", 32 * 2**20, low=1024, high=2**31, help="largest request body, bytes"
@@ -86,6 +91,21 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = None  # our own limit answers with the contract's 
 LUNATASKS_FACES = env.text(
     "LUNATASKS_FACES", "lunatasks.luna_services.embedded.faces.EmbeddedFaces", help="class that serves faces"
 )
+LUNATASKS_EVENTS = env.text(
+    "LUNATASKS_EVENTS", "lunatasks.luna_services.embedded.events.EmbeddedEvents", help="class that serves events"
+)
+LUNATASKS_IMAGE_STORE = env.text(
+    "LUNATASKS_IMAGE_STORE",
+    "lunatasks.luna_services.embedded.image_store.EmbeddedImageStore",
+    help="class that serves images and objects",
+)
+LUNATASKS_BUCKETS = {
+    "face_samples": env.text("LUNATASKS_BUCKET_FACES", "visionlabs-samples", help="bucket of face samples"),
+    "body_samples": env.text("LUNATASKS_BUCKET_BODIES", "visionlabs-bodies-samples", help="bucket of body samples"),
+    "image_origins": env.text("LUNATASKS_BUCKET_ORIGINS", "visionlabs-image-origin", help="bucket of source images"),
+    "objects": env.text("LUNATASKS_BUCKET_OBJECTS", "visionlabs-objects", help="bucket of objects"),
+    "task_results": env.text("LUNATASKS_BUCKET_RESULTS", "task-result", help="bucket of task results"),
+}
 LUNATASKS_MODELS_DIR = env.path(
     "LUNATASKS_MODELS_DIR",
     LUNATASKS_HOME / "models",
