@@ -1,59 +1,20 @@
-"""What the service needs of a face platform: protocols, the values that pass through them, their errors.
-
-An adapter (`embedded`, later `http`) implements the protocols; `registry` picks it by settings.
-"""
+"""Faces and their lists."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar, Protocol
+from typing import Protocol
 from uuid import UUID
 
-import numpy as np
-from numpy.typing import NDArray
-
-Ids = NDArray[np.uint8]
-"""(n, 16) uint8: the bytes of n uuids."""
-
-Vectors = NDArray[np.float32]
-"""(n, d) float32: n descriptors."""
-
-
-class PortError(Exception):
-    """A service refused or failed. `permanent`: the same call can never succeed. `code`: of the catalogue."""
-
-    permanent: ClassVar[bool] = True
-    code: ClassVar[int] = 1
-
-
-class ListNotFound(PortError):
-    """The list does not exist in the account."""
-
-    code = 22003
-
-
-class FacesNotFound(PortError):
-    """One or more of the named faces do not exist in the account; the first one is the argument."""
-
-    code = 22004
-
-
-class BadDescriptor(PortError):
-    """A descriptor of the wrong dimension, not finite or of length zero."""
-
-    code = 12022
-
-
-class BadImage(PortError):
-    """The bytes are no image that can be decoded within the limits."""
-
-    code = 12022
-
-
-class BadValue(PortError):
-    """A member of an object that cannot be stored: too long, out of range, too many of them."""
-
-    code = 12022
+from lunatasks.luna_services.ports.values import (
+    BasicAttributes,
+    Extractable,
+    Ids,
+    NewAttributes,
+    StoredDescriptor,
+    Vector,
+    Vectors,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +36,11 @@ class FaceFilters:
 
 
 @dataclass(frozen=True, slots=True)
-class BasicAttributes:
-    """Estimates of a face: age in years, gender 0 female / 1 male, ethnicity as a code of the contract."""
-
-    age: int | None = None
-    gender: int | None = None
-    ethnicity: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class NewFace:
-    """A face to store. `descriptors` maps version to a float32 vector; `sample` is a JPEG."""
+    """A face to store. `descriptors` maps version to a float32 vector; `sample` is a JPEG.
+
+    `sample_id`: under which the sample is stored, by default a uuid5 of the face.
+    """
 
     face_id: UUID
     external_id: str = ""
@@ -94,8 +49,9 @@ class NewFace:
     avatar: str = ""
     create_time: datetime | None = None
     attributes: BasicAttributes | None = None
-    descriptors: dict[int, NDArray[np.float32]] = field(default_factory=dict, repr=False)
+    descriptors: dict[int, Vector] = field(default_factory=dict, repr=False)
     sample: bytes | None = field(default=None, repr=False)
+    sample_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +68,20 @@ class FaceCard:
     lists: tuple[UUID, ...]
     attributes: BasicAttributes
     sample_ids: tuple[UUID, ...]
+    attributes_sample_ids: tuple[UUID, ...] = ()
+    attributes_generation: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ListCard:
+    """A list of faces. `last_update_time` moves when faces come, go or change, not with `user_data`."""
+
+    list_id: UUID
+    account_id: UUID
+    user_data: str
+    create_time: datetime
+    last_update_time: datetime
+    face_count: int
 
 
 class Faces(Protocol):
@@ -174,4 +144,63 @@ class Faces(Protocol):
 
     def open_sample(self, account_id: UUID, sample_id: UUID) -> bytes | None:
         """The JPEG of a sample, or None."""
+        ...
+
+    def get_lists(self, account_id: UUID, list_ids: Sequence[UUID]) -> list[ListCard]:
+        """Cards of those of the given lists (at most 1000) that exist, by id."""
+        ...
+
+    def iterate_lists(self, account_id: UUID, *, chunk: int = 1000) -> Iterator[list[ListCard]]:
+        """Cards of all lists of the account, by id, in chunks."""
+        ...
+
+    def update_list(self, account_id: UUID, list_id: UUID, *, user_data: str) -> None:
+        """Change the user data of a list; `last_update_time` stays. Raises ListNotFound, BadValue."""
+        ...
+
+    def delete_lists(self, account_id: UUID, list_ids: Sequence[UUID]) -> list[UUID]:
+        """Delete lists (at most 1000), not their faces; returns the ids that existed."""
+        ...
+
+    def get_descriptors(self, account_id: UUID, face_ids: Sequence[UUID], *, version: int) -> list[StoredDescriptor]:
+        """Descriptors of the version of those of the faces (at most 1000) that have one, by id."""
+        ...
+
+    def put_descriptors(self, account_id: UUID, descriptors: Sequence[StoredDescriptor]) -> list[UUID]:
+        """Store descriptors, at most 1000 a call; one with the same or a newer generation stays as it is.
+
+        Returns the ids of faces that exist. Everything or nothing. Raises BadDescriptor, BadValue.
+        """
+        ...
+
+    def delete_descriptors(self, account_id: UUID, face_ids: Sequence[UUID], *, version: int) -> list[UUID]:
+        """Delete the descriptors of a version of faces (at most 1000); returns the ids that had one."""
+        ...
+
+    def put_attributes(self, account_id: UUID, attributes: Sequence[NewAttributes]) -> list[UUID]:
+        """Store basic attributes, at most 1000 a call; those with the same or a newer generation stay.
+
+        Returns the ids of faces that exist. Everything or nothing. Raises BadValue.
+        """
+        ...
+
+    def iterate_ids_with_descriptor(
+        self, filters: FaceFilters, *, version: int, chunk: int = 1000
+    ) -> Iterator[list[UUID]]:
+        """Ids of matching faces that have a descriptor of the version, ascending, in chunks."""
+        ...
+
+    def iterate_for_descriptors(
+        self, filters: FaceFilters, *, version: int, missing: bool = True, chunk: int = 1000
+    ) -> Iterator[list[Extractable]]:
+        """Matching faces that lack a descriptor of the version (`missing` false: all), ids ascending, in chunks.
+
+        A face without a sample comes too, with no sample ids.
+        """
+        ...
+
+    def iterate_for_attributes(
+        self, filters: FaceFilters, *, missing: bool = True, chunk: int = 1000
+    ) -> Iterator[list[Extractable]]:
+        """Matching faces whose basic attributes were never extracted (`missing` false: all), ids ascending."""
         ...
