@@ -48,7 +48,11 @@ LUNATASKS_RESCUE_SECONDS = env.seconds(
     "LUNATASKS_RESCUE_SECONDS", 2, low=0.1, high=600, help="how often rescue looks for lost work"
 )
 LUNATASKS_REDISPATCH_SECONDS = env.seconds(
-    "LUNATASKS_REDISPATCH_SECONDS", 10, low=0.5, high=3600, help="pending work older than this and in no queue is sent again"
+    "LUNATASKS_REDISPATCH_SECONDS",
+    10,
+    low=0.5,
+    high=3600,
+    help="pending work older than this and in no queue is sent again",
 )
 LUNATASKS_MAX_LOST = env.integer(
     "LUNATASKS_MAX_LOST", 3, low=1, high=100, help="lost leases after which a part is quarantined"
@@ -56,7 +60,18 @@ LUNATASKS_MAX_LOST = env.integer(
 LUNATASKS_DEADLINE_SECONDS = env.seconds(
     "LUNATASKS_DEADLINE_SECONDS", 3600, low=1, high=7 * 86400, help="longest time of one part; past it its process ends"
 )
-LUNATASKS_FAULTS_DIR = env.text("LUNATASKS_FAULTS_DIR", "", help="tests only: folder of injected faults; off when empty")
+LUNATASKS_FAULTS_DIR = env.text(
+    "LUNATASKS_FAULTS_DIR", "", help="tests only: folder of injected faults; off when empty"
+)
+LUNATASKS_BUG = env.choice(
+    "LUNATASKS_BUG",
+    "",
+    choices=("", "no_fencing", "two_step_finish", "ack_before_commit", "early_rename"),
+    help="tests only: a deliberate bug that the torture must find",
+)
+LUNATASKS_CLOCK_OFFSET = env.integer(
+    "LUNATASKS_CLOCK_OFFSET", 0, low=0, high=86400, help="tests only: seconds by which workers' clocks are wrong"
+)
 
 # -- parts and memory
 LUNATASKS_TILE_ROWS = env.integer(
@@ -162,7 +177,9 @@ TEMPLATES = [
 ]
 
 # -- database: SQLite under the home, or what DATABASE_URL names
-_database_url = env.text("DATABASE_URL", "", help="database, as a URL; SQLite under LUNATASKS_HOME when empty", shown="")
+_database_url = env.text(
+    "DATABASE_URL", "", help="database, as a URL; SQLite under LUNATASKS_HOME when empty", shown=""
+)
 _synchronous = env.choice(
     "LUNATASKS_SQLITE_SYNCHRONOUS",
     "FULL",
@@ -269,5 +286,10 @@ LOGGING = {
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}},
     "root": {"handlers": ["stderr"], "level": LUNATASKS_LOG_LEVEL},
-    "loggers": {"rq": {"level": "WARNING"}, "rq.worker": {"level": "WARNING"}, "rq.job": {"level": "WARNING"}, "django.db.backends": {"level": "WARNING"}},
+    "loggers": {
+        "rq": {"level": "WARNING"},
+        "rq.worker": {"level": "WARNING"},
+        "rq.job": {"level": "WARNING"},
+        "django.db.backends": {"level": "WARNING"},
+    },
 }

@@ -96,8 +96,8 @@ def run_part(fence: PartFence) -> None:
     if claimed is None:
         logger.debug("%s was not to be had", fence)
         return
-    faults.point("part.claimed")
     part = Subtask.objects.select_related("task").get(pk=claimed.part_id)
+    faults.point("part.claimed", f"{part.task_id}-{part.phase}-{part.number}")
     context = context_of_part(part.task, part)
     with Heartbeat(claimed, context.signals):
         try:
@@ -174,9 +174,7 @@ def kind_of(task: Task) -> TaskKind:
         raise errors.NotAvailable(f"task type {task.task_type}") from None
 
 
-def _work_on_task(
-    claimed: TaskFence, task: Task, name: str, work: Callable[[TaskFence, Task, Context], None]
-) -> None:
+def _work_on_task(claimed: TaskFence, task: Task, name: str, work: Callable[[TaskFence, Task, Context], None]) -> None:
     context = context_of_step(task, run=claimed.run, attempt=claimed.attempt, name=name)
     with Heartbeat(claimed, context.signals):
         try:
@@ -195,9 +193,7 @@ def _let_go(claimed: TaskFence | PartFence, context: Context) -> None:
         logger.info("%s was lost; what it wrote is removed", claimed)
 
 
-def _fail(
-    transition: Callable[..., None], claimed: TaskFence | PartFence, context: Context, error: Exception
-) -> None:
+def _fail(transition: Callable[..., None], claimed: TaskFence | PartFence, context: Context, error: Exception) -> None:
     _forget_files(context)
     if isinstance(error, errors.LunaError):
         found = error

@@ -1,7 +1,8 @@
 """Named points at which a test may kill, stop or fail a process; nothing happens unless switched on.
 
 `LUNATASKS_FAULTS_DIR` names a folder of orders: an empty file `<point>.<action>` (with anything behind a further
-dot) is carried out by the first process that comes to the point, and taken away by it.
+dot) is carried out by the first process that comes to the point, and taken away by it. `<point>.poison.<subject>`
+stays: it kills every process that comes to the point with that subject.
 """
 
 import errno
@@ -34,24 +35,31 @@ POINTS = (
     "rescue.found",
     "rescue.released",
     "heartbeat.beat",
+    "transaction.statement",
+    "dispatch.send",
 )
-ACTIONS = ("kill", "stop", "nospace")
+"""The last two are set by `workers.torture.hooks`: before every write inside a transaction, and after the commit."""
+ACTIONS = ("kill", "killtree", "stop", "nospace", "poison")
 
 
-def point(name: str) -> None:
-    """A place where a fault may be ordered."""
+def point(name: str, subject: str = "") -> None:
+    """A place where a fault may be ordered; `subject` tells poison whom it is meant for."""
     folder = settings.LUNATASKS_FAULTS_DIR
     if folder:
-        _carry_out(Path(folder), name)
+        _carry_out(Path(folder), name, subject)
 
 
-def _carry_out(folder: Path, name: str) -> None:
+def _carry_out(folder: Path, name: str, subject: str) -> None:
     if name not in POINTS:
         raise ValueError(f"unknown fault point {name!r}")
     for order in sorted(folder.glob(f"{name}.*")):
-        action = order.name[len(name) + 1 :].split(".")[0]
+        action, _, rest = order.name[len(name) + 1 :].partition(".")
         if action not in ACTIONS:
             raise ValueError(f"unknown fault {action!r}")
+        if action == "poison":
+            if rest == subject:
+                _do("kill")
+            continue
         try:
             order.unlink()
         except FileNotFoundError:  # another process took this order
@@ -62,4 +70,6 @@ def _carry_out(folder: Path, name: str) -> None:
 def _do(action: str) -> None:
     if action == "nospace":
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    os.kill(os.getpid(), signal.SIGKILL if action == "kill" else signal.SIGSTOP)
+    if action == "killtree":
+        os.kill(os.getppid(), signal.SIGKILL)
+    os.kill(os.getpid(), signal.SIGSTOP if action == "stop" else signal.SIGKILL)

@@ -110,6 +110,11 @@ class Stack:
 
     def start(self) -> None:
         """Start the tree and wait until it is whole."""
+        self.launch()
+        self.wait(lambda: len(self.processes("runworker")) >= self.workers, READY_SECONDS, "the start of the stack")
+
+    def launch(self) -> None:
+        """Start the tree and wait for nothing."""
         self.supervisor = subprocess.Popen(
             [sys.executable, str(settings.BASE_DIR / "manage.py"), "runall"],
             env=self.variables(),
@@ -117,7 +122,6 @@ class Stack:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        self.wait(lambda: len(self.processes("runworker")) >= self.workers, READY_SECONDS, "the start of the stack")
 
     def stop(self) -> int | None:
         """SIGTERM to the supervisor; its exit code."""
