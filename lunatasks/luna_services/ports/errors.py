@@ -1,5 +1,4 @@
 """What goes wrong at a port."""
-# ruff: noqa: N818  these are the names of the contract's errors, and nothing else lives here
 
 from typing import ClassVar
 

@@ -27,7 +27,7 @@ class ObjectInfo:
 
 
 class ImageStore(Protocol):
-    """Images (JPEG) and objects (any type) by id, always within one account.
+    """Images (JPEG) and objects (any type) by id, always within one account: another account's are not there.
 
     Every call raises BucketNotFound for a bucket that does not exist; those of `Buckets` always do.
     """
@@ -39,7 +39,7 @@ class ImageStore(Protocol):
     def put_image(self, account_id: UUID, bucket: str, image_id: UUID, data: bytes) -> None:
         """Store a JPEG under the id; one that is there is replaced. The same call twice is the call once.
 
-        Raises BadImage, ImageNotFound (the id belongs to another account).
+        Raises BadImage.
         """
         ...
 
@@ -62,10 +62,7 @@ class ImageStore(Protocol):
     def put_object(
         self, account_id: UUID, bucket: str, object_id: UUID, data: bytes | BinaryIO, *, content_type: str
     ) -> None:
-        """Store an object under the id; one that is there is replaced.
-
-        Raises BadValue, ObjectNotFound (the id belongs to another account).
-        """
+        """Store an object under the id; one that is there is replaced. Raises BadValue."""
         ...
 
     def open_object(self, account_id: UUID, bucket: str, object_id: UUID) -> BinaryIO:
