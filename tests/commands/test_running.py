@@ -37,7 +37,7 @@ def test_runworker_refuses_queues_it_does_not_know(monkeypatch):
 
 def test_envtable_writes_between_the_marks_only(tmp_path):
     path = tmp_path / "README.md"
-    path.write_text("before\n<!-- environment: begin -->\nold\n<!-- environment: end -->\nafter\n")
+    path.write_text("before\n<!-- environment: begin -->\nwas here\n<!-- environment: end -->\nafter\n")
 
     call_command("envtable", "--write", str(path))
 
@@ -45,7 +45,7 @@ def test_envtable_writes_between_the_marks_only(tmp_path):
     assert text.startswith("before\n")
     assert text.endswith("\nafter\n")
     assert "| `LUNATASKS_HOME` |" in text
-    assert "old" not in text
+    assert "was here" not in text
 
 
 def test_envtable_refuses_a_file_without_marks(tmp_path):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.engine.conftest import people
-from workers.torture.stack import Stack
+from workers.torture.stack import Stack, StackError
 
 pytestmark = pytest.mark.stack
 
@@ -46,7 +46,8 @@ def make_stack(descriptors, back_end):
 
 def test_twenty_kills_of_workers_leave_the_bytes_of_the_result_as_they_are(make_stack):
     quick = {"LUNATASKS_LEASE_SECONDS": "2", "LUNATASKS_BEAT_SECONDS": "0.5", "LUNATASKS_RESCUE_SECONDS": "0.5"}
-    stack = make_stack(environment={**quick, "LUNATASKS_TILE_ROWS": "20", "LUNATASKS_MAX_LOST": "20"})
+    quick["LUNATASKS_REDISPATCH_SECONDS"] = "2"
+    stack = make_stack(environment={**quick, "LUNATASKS_TILE_ROWS": "40", "LUNATASKS_MAX_LOST": "20"})
     calm = stack.create_clustering()
     assert stack.finish(calm)["task_status"] == 5
 
@@ -99,6 +100,13 @@ def test_the_tree_ends_with_the_name_of_a_web_server_that_died(make_stack):
 
     assert code == 1
     assert "web server was ended by SIGKILL; everything is stopped" in stack.log_tail()
+
+
+def test_a_second_runall_of_the_same_home_is_refused(make_stack):
+    stack = make_stack()
+
+    with pytest.raises(StackError, match="another runall uses"):
+        stack.command("runall")
 
 
 def test_workers_refuse_to_start_without_the_models(make_stack, tmp_path):
