@@ -3,8 +3,9 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin import helpers
 from django.contrib.admin.views.main import ChangeList
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
@@ -113,6 +114,12 @@ class TaskAdmin(ReadOnlyAdmin):
 
     def has_remove_permission(self, request: HttpRequest) -> bool:
         return task_actions.DELETE.is_allowed(request)
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Task]) -> HttpResponse | None:
+        """As Django does it, but a selection that is no number is the client's error, not ours."""
+        if any(as_id(value) is None for value in request.POST.getlist(helpers.ACTION_CHECKBOX_NAME)):
+            raise BadRequest("a selected task is no number")
+        return super().response_action(request, queryset)
 
     # -- pages
 
