@@ -4,7 +4,6 @@ An error raised while a request is answered becomes the error body; one that hap
 stored as a task error. Details never hold biometric data: ids, names and numbers only. The docstring of
 a class is what the manual's page of its code says.
 """
-# ruff: noqa: N818  these are the names of the contract's errors, and nothing else lives here
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -56,6 +55,76 @@ class InternalError(LunaError):
 
     code, status, desc = 1, 500, "Internal server error"
     template = "Internal server error"
+
+
+class InvalidUrl(LunaError):
+    """The address of a LUNA service is none. Correct the setting."""
+
+    code, status, desc = 3, 500, "Invalid url"
+    template = "Invalid url of the service '{}'"
+
+
+class ClientPayload(LunaError):
+    """The answer of a LUNA service broke off. It is asked again by a rerun."""
+
+    code, status, desc = 4, 500, "Client payload error"
+    template = "The answer of the service '{}' broke off"
+
+
+class SocketReadTimeout(LunaError):
+    """A LUNA service sent nothing for too long."""
+
+    code, status, desc = 6, 500, "Socket read timeout"
+    template = "The service '{}' sent nothing for too long"
+
+
+class SocketConnectTimeout(LunaError):
+    """The host of a LUNA service did not answer in time."""
+
+    code, status, desc = 7, 500, "Socket connect timeout"
+    template = "The host of the service '{}' did not answer in time"
+
+
+class ConnectTimeout(LunaError):
+    """A connection to a LUNA service took too long, or none was free."""
+
+    code, status, desc = 8, 500, "Connect timeout"
+    template = "No connection to the service '{}' in time"
+
+
+class RequestTimeout(LunaError):
+    """A request to a LUNA service took longer than allowed."""
+
+    code, status, desc = 9, 500, "Request timeout"
+    template = "The service '{}' did not answer in time"
+
+
+class ServerDisconnected(LunaError):
+    """A LUNA service closed the connection."""
+
+    code, status, desc = 10, 500, "Server disconnected"
+    template = "The service '{}' closed the connection"
+
+
+class ConnectionFailed(LunaError):
+    """A LUNA service cannot be reached: it is down, or the setting of its address is wrong."""
+
+    code, status, desc = 11, 500, "Connection error"
+    template = "The service '{}' cannot be reached"
+
+
+class ConnectorFailed(LunaError):
+    """The operating system or TLS refused a connection to a LUNA service."""
+
+    code, status, desc = 16, 500, "Connector error"
+    template = "No connection to the service '{}' could be made"
+
+
+class ForeignContentType(LunaError):
+    """A LUNA service answered in a form that is not its own; most often the address is that of something else."""
+
+    code, status, desc = 21, 500, "Content type error"
+    template = "The service '{}' answered with another content type"
 
 
 class FieldMissing(LunaError):
@@ -112,6 +181,20 @@ class AccountRequired(LunaError):
 
     code, status, desc = 11036, 403, "Forbidden"
     template = "Luna-Account-Id header is required for requests which change the state of system"
+
+
+class ImageNotFound(LunaError):
+    """The image store does not hold the image (any more)."""
+
+    code, status, desc = 13003, 404, NOT_FOUND
+    template = "Image with id '{}' not found"
+
+
+class StoredObjectNotFound(LunaError):
+    """The image store does not hold the object (any more)."""
+
+    code, status, desc = 13007, 404, NOT_FOUND
+    template = "Object with id '{}' not found"
 
 
 class FaceNotFound(LunaError):
@@ -233,11 +316,32 @@ class NothingToMatch(LunaError):
     template = "{} for cross-matching not found (empty set)"
 
 
+class ReferenceMissing(LunaError):
+    """A reference of cross matching was removed while the task ran. The others were matched."""
+
+    code, status, desc = 28023, 404, "Reference uuid is missing"
+    template = "{}"
+
+
+class ReferenceWithoutDescriptor(LunaError):
+    """A reference of cross matching has no descriptor. Extract it first. The others were matched."""
+
+    code, status, desc = 28024, 404, "Reference uuid has no extracted descriptor"
+    template = "{}"
+
+
 class TaskCancelled(LunaError):
     """Somebody cancelled the task."""
 
     code, status, desc = 28025, 400, "Task cancelled"
     template = "Task '{}' has been cancelled"
+
+
+class TooManyToMatch(LunaError):
+    """The filters of one side select more objects than one cross matching may compare. Narrow them."""
+
+    code, status, desc = 31002, 400, BAD_INPUT
+    template = "Cross match filters presume too many received objects. Current general limit - {}"
 
 
 class PageNotFound(LunaError):
@@ -261,11 +365,40 @@ class BodyTooLarge(LunaError):
     template = "body larger than {}"
 
 
+class Unauthenticated(LunaError):
+    """Send `Authorization: Bearer <token>` with a token of `manage.py createtoken` that was not revoked."""
+
+    code, status, desc = 28103, 401, "Unauthorized"
+    template = "access token missing, wrong or revoked"
+    headers = {"WWW-Authenticate": "Bearer"}
+
+
+class OutOfScope(LunaError):
+    """The access token may only read, or is bound to another account than the request names."""
+
+    code, status, desc = 28104, 403, "Forbidden"
+    template = "the token's scope does not allow this"
+
+
 class Unhealthy(LunaError):
     """The named parts do not work. The log holds the reasons."""
 
     code, status, desc = 28105, 502, "Service is unhealthy"
     template = "{}"
+
+
+class NoReportOfType(LunaError):
+    """A report is made of a clustering."""
+
+    code, status, desc = 28106, 400, BAD_INPUT
+    template = "Task '{}' of type {} does not support a build report"
+
+
+class HandlerNotFound(LunaError):
+    """The handler does not exist in the account. Make it first, or send its policies."""
+
+    code, status, desc = 28107, 400, NOT_FOUND
+    template = "Handler with id '{}' not found"
 
 
 class NotAvailable(LunaError):
@@ -323,3 +456,13 @@ class ArtefactDamaged(LunaError):
 
     code, status, desc = 28115, 500, "Storage failed"
     template = "A stored file of task '{}' is missing or damaged; run the task again"
+
+
+class SecretsUnreadable(LunaError):
+    """The passwords of the task cannot be decrypted: their key is not among the keys of this process.
+
+    Give workers and web server the same LUNATASKS_ENCRYPTION_KEYS, and keep old keys at the end of the list.
+    """
+
+    code, status, desc = 28116, 500, "Secrets unreadable"
+    template = "The secrets of task '{}' cannot be decrypted: their key is missing"

@@ -1,5 +1,6 @@
 """Keys and addresses that one installation makes once and keeps under `LUNATASKS_HOME`, mode 0600."""
 
+import base64
 import os
 import secrets
 from pathlib import Path
@@ -38,6 +39,20 @@ def secret_key(home: Path) -> str:
     if given:
         return given
     return path.read_text() if path.exists() else write_once(path, secrets.token_urlsafe(48))
+
+
+def encryption_keys(home: Path) -> list[str]:
+    """Fernet keys of tasks' passwords, the first one encrypts: from the environment, else one made once."""
+    given = env.names(
+        "LUNATASKS_ENCRYPTION_KEYS",
+        (),
+        help="Fernet keys of stored passwords, newest first; made once under LUNATASKS_HOME when empty",
+    )
+    path = home / "secrets" / "encryption_keys"
+    if given:
+        return given
+    text = path.read_text() if path.exists() else write_once(path, base64.urlsafe_b64encode(os.urandom(32)).decode())
+    return text.split()
 
 
 def embedded_queue_url(home: Path) -> str:

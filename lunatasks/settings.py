@@ -31,6 +31,7 @@ ALLOWED_HOSTS = env.names(
 )
 CSRF_TRUSTED_ORIGINS = env.names("LUNATASKS_TRUSTED_ORIGINS", (), help="https origins of the admin behind a proxy")
 SECRET_KEY = secrets.secret_key(LUNATASKS_HOME)
+LUNATASKS_ENCRYPTION_KEYS = secrets.encryption_keys(LUNATASKS_HOME)
 LUNATASKS_DEFAULT_ACCOUNT_ID = env.uuid(
     "LUNATASKS_DEFAULT_ACCOUNT_ID",
     "6d071cca-fda5-4a03-84d5-5bea65904480",

@@ -56,6 +56,8 @@ class Task(Claimable, Stored):
     """Phases whose parts are all written; parts of a later phase are a split that did not end."""
     last_phase = models.BooleanField(default=False)
     content = models.JSONField()
+    secrets = models.TextField(default="", blank=True, editable=False)
+    """Ciphertext of what the content masks; see `tasks_app.secrets`."""
     description = models.CharField(max_length=4096, default="", blank=True)
     inputs = models.JSONField(default=dict, blank=True)
     """What the splits left for parts and merge: small values, and artefacts by name with path, size, sha256."""
@@ -89,9 +91,7 @@ class Task(Claimable, Stored):
             models.Index(F("create_time").desc(), F("id").desc(), name="task_create_time"),
             models.Index(F("end_time"), F("id"), name="task_end_time"),
             models.Index(F("result_id"), name="task_result_id"),
-            models.Index(
-                F("lease_until"), name="task_lease", condition=Q(lease_until__isnull=False)
-            ),
+            models.Index(F("lease_until"), name="task_lease", condition=Q(lease_until__isnull=False)),
         ]
 
     def __str__(self) -> str:
@@ -113,9 +113,7 @@ class Subtask(Claimable, Stored):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["task", "run", "phase", "number"], name="subtask_number"),
-            models.CheckConstraint(
-                name="subtask_status_known", condition=~Q(subtask_status=Status.COLLECT_RESULTS)
-            ),
+            models.CheckConstraint(name="subtask_status_known", condition=~Q(subtask_status=Status.COLLECT_RESULTS)),
             models.CheckConstraint(
                 name="subtask_end_time_when_terminal",
                 condition=Q(subtask_status__in=TERMINAL_VALUES, end_time__isnull=False)
@@ -124,12 +122,8 @@ class Subtask(Claimable, Stored):
         ]
         indexes: ClassVar = [
             models.Index(fields=["task", "phase", "subtask_status"], name="subtask_open"),
-            models.Index(
-                F("lease_until"), name="subtask_lease", condition=Q(lease_until__isnull=False)
-            ),
-            models.Index(
-                F("dispatched_at"), name="subtask_pending", condition=Q(subtask_status=Status.PENDING)
-            ),
+            models.Index(F("lease_until"), name="subtask_lease", condition=Q(lease_until__isnull=False)),
+            models.Index(F("dispatched_at"), name="subtask_pending", condition=Q(subtask_status=Status.PENDING)),
         ]
 
     def __str__(self) -> str:

@@ -1,6 +1,6 @@
 """What a view, an admin action or a command may do with tasks: one call each."""
 
-import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 from uuid import UUID
@@ -9,8 +9,9 @@ from django.core.files.storage import storages
 from django.utils import timezone
 
 from lunatasks import errors
-from tasks_app import artefacts, transitions
-from tasks_app.contents import validate_content
+from lunatasks.api.request_id import new_request_id as new_request_id
+from tasks_app import artefacts, secrets, transitions
+from tasks_app.contents import check_content
 from tasks_app.models import Task
 from tasks_app.states import ACTIVE, RESULT_REFUSED, Status, TaskType
 
@@ -33,11 +34,12 @@ def create_task(
     Raises BadBody, ListNotFound, NotAvailable and the other errors of contents.
     """
     now = timezone.now()
-    checked = validate_content(task_type, content, account_id=account_id, now=now)
+    checked = check_content(task_type, content, account_id=account_id, now=now)
     return transitions.create(
         account_id=account_id,
         task_type=task_type,
-        content=checked,
+        content=checked.members,
+        secrets=secrets.seal(checked.secrets),
         description=description,
         request_id=request_id,
         create_time=now,
@@ -75,10 +77,8 @@ def delete_task(*, task_id: int, account_id: UUID | None = None) -> None:
     """
     task = get_task(task_id=task_id, account_id=account_id)
     if task.task_status in ACTIVE:
-        try:
+        with suppress(errors.NotCancellable):  # it ended meanwhile, which is all that is wanted
             transitions.cancel(task_id)
-        except errors.NotCancellable:  # it ended meanwhile, which is all that is wanted
-            pass
     transitions.delete(task_id)
     artefacts.delete_of_task(task_id)
 
@@ -95,11 +95,6 @@ def open_result(*, task_id: int, account_id: UUID | None = None) -> OpenResult:
     except FileNotFoundError:
         raise errors.ResultNotFound(task_id) from None
     return OpenResult(task_id, cast(BinaryIO, stream), task.result_size, task.result_path.endswith(".json"))
-
-
-def new_request_id() -> str:
-    """A request id in the platform's form: `<10 digits>,<uuid>`."""
-    return f"{int(timezone.now().timestamp()):010d},{uuid.uuid4()}"
 
 
 def _owned_by(account_id: UUID | None) -> dict[str, UUID]:

@@ -493,9 +493,7 @@ def release_lost_part(part: Subtask) -> bool:
     return bool(
         fence.rows()
         .filter(lease_until__lt=Now())
-        .update(
-            subtask_status=Status.PENDING, lost_count=F("lost_count") + 1, dispatched_at=Now(), **FREE
-        )
+        .update(subtask_status=Status.PENDING, lost_count=F("lost_count") + 1, dispatched_at=Now(), **FREE)
     )
 
 
@@ -503,9 +501,7 @@ def release_lost_task(task: Task) -> bool:
     """Let others have a split or merge whose lease ran out; False when it went on meanwhile."""
     fence = TaskFence(task.pk, task.run, Step(task.step), task.phase, task.attempt)
     return bool(
-        fence.rows()
-        .filter(lease_until__lt=Now())
-        .update(lost_count=F("lost_count") + 1, dispatched_at=Now(), **FREE)
+        fence.rows().filter(lease_until__lt=Now()).update(lost_count=F("lost_count") + 1, dispatched_at=Now(), **FREE)
     )
 
 
@@ -550,10 +546,14 @@ def store_errors(task: Task, found: Iterable[errors.LunaError], *, part_id: int 
                 error_code=error.code,
                 status_code=error.status,
                 description=error.desc,
-                detail=error.detail[:1024],
-                additional_info=error.additional_info,
+                detail=_storable(error.detail),
+                additional_info=None if error.additional_info is None else _storable(error.additional_info),
             )
             for error in found
         ],
         batch_size=500,
     )
+
+
+def _storable(text: str) -> str:
+    return text.replace("\0", "")[:1024]  # PostgreSQL refuses NUL, and SQLite does not measure

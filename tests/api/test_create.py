@@ -2,14 +2,22 @@
 
 import io
 import math
+from uuid import UUID
 
 import pytest
+from cryptography.fernet import Fernet
 from redis import ConnectionError as RedisDown
 from rq import Queue
 
+from lunatasks.errors import SecretsUnreadable
+from lunatasks.luna_services import registry
+from tasks_app import secrets
+from tasks_app.api.urls import CREATIONS
+from tasks_app.contents import availability
 from tasks_app.models import Task
 from tasks_app.states import Status, TaskType
 from tests.api.conftest import error_of
+from tests.unit.contents import ID, SMALL
 
 pytestmark = pytest.mark.django_db
 
@@ -186,21 +194,144 @@ def test_a_body_that_hides_its_length_is_refused_while_it_is_read(api, settings)
 
 
 @pytest.mark.parametrize("name", TYPES)
-def test_other_types_are_refused_as_not_available_after_their_shape_is_checked(api, name):
+def test_types_without_a_worker_are_refused_after_their_shape_is_checked(api, monkeypatch, name):
+    monkeypatch.setattr(availability, "QUEUE_OF_TYPE", {})
     path = f"/tasks/{name}"
 
-    assert error_of(api.post(path, {"content": {}})) == (501, 28108)
+    assert error_of(api.post(path, {"content": SMALL[CREATIONS[name]]})) == (501, 28108)
+    assert error_of(api.post(path, {"content": {}})) == (400, 12022)
     assert error_of(api.post(path, {"content": []})) == (400, 12022)
     assert error_of(api.post(path, {})) == (400, 12003)
     assert error_of(api.post(path, {"content": {}}, headers={})) == (403, 11036)
 
 
-def test_events_are_refused_as_not_available(api):
+@pytest.fixture
+def every_worker(monkeypatch):
+    monkeypatch.setattr(availability, "QUEUE_OF_TYPE", dict.fromkeys(TaskType, "x"))
+
+
+@pytest.mark.usefixtures("every_worker")
+@pytest.mark.parametrize("name", TYPES)
+def test_every_type_is_accepted_where_its_worker_is(api, sent, finished_task, name):
+    content = SMALL[CREATIONS[name]]
+    if name == "reporter":
+        content = {"filters": {"task_id": finished_task([]).pk}}
+    if name == "estimator":
+        content = content | {"handler": {"policies": {}}}
+
+    response = api.post(f"/tasks/{name}", {"content": content})
+
+    assert response.status_code == 202, response.content
+    task = Task.objects.get(pk=response.json()["task_id"])
+    assert task.task_type == CREATIONS[name]
+
+
+@pytest.mark.usefixtures("every_worker")
+class TestLinker:
+    def test_a_list_that_does_not_exist_is_refused(self, api):
+        response = api.post("/tasks/linker", {"content": {"objects_type": "faces", "list_id": ID}})
+
+        assert error_of(response) == (400, 22003)
+        assert ID in response.json()["detail"]
+
+    def test_a_list_of_another_account_is_refused(self, api, other_account):
+        registry.faces().ensure_list(other_account, UUID(ID))
+
+        response = api.post("/tasks/linker", {"content": {"objects_type": "faces", "list_id": ID}})
+
+        assert error_of(response) == (400, 22003)
+
+    def test_a_list_of_the_account_is_taken(self, api, account, sent):
+        registry.faces().ensure_list(account, UUID(ID))
+
+        response = api.post("/tasks/linker", {"content": {"objects_type": "faces", "list_id": ID}})
+
+        assert response.status_code == 202
+
+
+@pytest.mark.usefixtures("every_worker")
+class TestReporter:
+    def report(self, api, task_id, **members):
+        return api.post("/tasks/reporter", {"content": {"filters": {"task_id": task_id}, **members}})
+
+    def test_an_unknown_task_and_one_of_another_account_answer_alike(self, api, finished_task, other_account):
+        foreign = finished_task([], account_id=other_account)
+
+        assert error_of(self.report(api, 987654)) == (404, 28001)
+        assert error_of(self.report(api, foreign.pk)) == (404, 28001)
+
+    def test_a_task_of_another_type_cannot_be_reported(self, api, finished_task):
+        task = finished_task([], task_type=TaskType.LINKER)
+
+        response = self.report(api, task.pk)
+
+        assert error_of(response) == (400, 28106)
+        assert response.json()["detail"] == f"Task '{task.pk}' of type 1 does not support a build report"
+
+    @pytest.mark.parametrize("status", sorted(set(Status) - {Status.DONE}))
+    def test_a_task_that_is_not_done_cannot_be_reported(self, api, make_task, status):
+        response = self.report(api, make_task(task_status=status).pk)
+
+        assert error_of(response) == (400, 28015)
+        assert response.json()["detail"] == f"Tasks with status '{int(status)}' does not support a build report"
+
+    def test_a_task_without_a_result_cannot_be_reported(self, api, make_task):
+        assert error_of(self.report(api, make_task(task_status=Status.DONE).pk)) == (400, 28016)
+
+    def test_columns_are_those_of_the_clusterings_objects(self, api, finished_task, sent):
+        task = finished_task([])
+
+        response = self.report(api, task.pk, columns=["user_data", "gender"])
+
+        assert error_of(response) == (400, 12022)
+        assert "content.columns.1" in response.json()["detail"]
+        assert self.report(api, task.pk, columns=["user_data", "avatar"]).status_code == 202
+
+
+@pytest.mark.usefixtures("every_worker")
+class TestSecrets:
+    content = {
+        "handler": {"policies": {}},
+        "source": {"source_type": "zip", "reference": "a.zip", "authorization": {"password": "hunter2"}},
+    }
+
+    @pytest.fixture
+    def task(self, api, sent):
+        return Task.objects.get(pk=api.post("/tasks/estimator", {"content": self.content}).json()["task_id"])
+
+    def test_a_password_is_masked_in_every_read_and_encrypted_in_the_row(self, api, task):
+        assert api.get(f"/tasks/{task.pk}").json()["content"]["source"]["authorization"] == {"password": "********"}
+        assert "hunter2" not in api.get("/tasks").content.decode()
+        assert not [value for value in vars(task).values() if "hunter2" in str(value)]
+
+    def test_a_worker_opens_it(self, task):
+        assert secrets.open_secrets(task) == {"source.authorization.password": "hunter2"}
+
+    def test_an_older_key_still_opens_it(self, task, settings):
+        settings.LUNATASKS_ENCRYPTION_KEYS = [Fernet.generate_key().decode(), *settings.LUNATASKS_ENCRYPTION_KEYS]
+
+        assert secrets.open_secrets(task) == {"source.authorization.password": "hunter2"}
+
+    def test_a_missing_key_is_an_error_of_the_catalogue(self, task, settings):
+        settings.LUNATASKS_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+
+        with pytest.raises(SecretsUnreadable):
+            secrets.open_secrets(task)
+
+    def test_a_task_without_secrets_has_no_ciphertext(self, make_task):
+        assert make_task().secrets == ""
+        assert secrets.open_secrets(make_task()) == {}
+
+
+def test_events_are_refused_as_not_available_without_their_service(api, monkeypatch):
+    monkeypatch.setattr(availability, "_has_events", lambda: False)
+
     assert error_of(api.cluster({"objects_type": "events"})) == (501, 28108)
 
 
-def test_the_description_of_an_export_is_refused_beyond_128_characters(api):
-    document = {"content": {}, "description": "x" * 129}
+def test_the_description_of_an_export_is_refused_beyond_128_characters(api, monkeypatch):
+    monkeypatch.setattr(availability, "QUEUE_OF_TYPE", {})
+    document = {"content": {"objects_type": "faces", "create_list": 1}, "description": "x" * 129}
 
     assert error_of(api.post("/tasks/exporter", document)) == (400, 12022)
     assert error_of(api.post("/tasks/linker", document)) == (501, 28108)
