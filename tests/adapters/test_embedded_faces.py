@@ -13,7 +13,7 @@ from django.utils import timezone
 from lunatasks.luna_services.descriptors import SFACE
 from lunatasks.luna_services.embedded.faces import EmbeddedFaces
 from lunatasks.luna_services.embedded.filters import matching_faces
-from lunatasks.luna_services.embedded.models import Face, FaceDescriptor, FaceLink, FaceList, FaceSample
+from lunatasks.luna_services.embedded.models import Face, FaceDescriptor, FaceLink, FaceList, FaceSample, StoredFile
 from lunatasks.luna_services.ports import FaceFilters
 from lunatasks.storage import AtomicFileSystemStorage
 from tests.adapters.conftest import JPEG
@@ -21,7 +21,7 @@ from tests.adapters.conftest import JPEG
 TABLES: list[type[models.Model]] = [Face, FaceDescriptor, FaceLink, FaceSample]
 
 
-def files(folder: str = "faces") -> list[str]:
+def files(folder: str = "visionlabs-samples") -> list[str]:
     """Names of all files in the storage."""
     if not default_storage.exists(folder):
         return []
@@ -105,7 +105,7 @@ def test_samples_lie_in_a_folder_of_their_account(account, stored):
 
     [name] = files()
 
-    assert name.startswith(f"faces/{account}/")
+    assert name.startswith(f"visionlabs-samples/{account}/")
 
 
 def test_a_sample_whose_file_is_gone_is_nothing(account, stored):
@@ -128,7 +128,7 @@ def test_calls_over_the_same_new_faces_store_each_once(account, make_face):
     stored_ids = sorted(face_id for answer in answers for face_id in answer)
     assert stored_ids == sorted(face.face_id for face in new)
     assert len(files()) == 20
-    assert all(default_storage.exists(name) for name in FaceSample.objects.values_list("name", flat=True))
+    assert all(default_storage.exists(name) for name in StoredFile.objects.values_list("name", flat=True))
     assert FaceLink.objects.count() == 20
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 from lunatasks.luna_services.descriptors import SFACE
 from lunatasks.luna_services.embedded.face_models.extractor import FaceExtractor
 from lunatasks.luna_services.embedded.faces import EmbeddedFaces
-from lunatasks.luna_services.embedded.models import Face, FaceDescriptor, FaceLink, FaceList, FaceSample
+from lunatasks.luna_services.embedded.models import Face, FaceDescriptor, FaceLink, FaceList, FaceSample, StoredFile
 from lunatasks.luna_services.ports import FaceFilters
 from tests.photos import copied, encoded, extractor, opened
 
@@ -59,7 +59,7 @@ def test_every_face_is_imported_and_every_file_counted(album, account):
     assert [item["file"] for item in summary["broken"]] == ["more/broken.jpg"]
     assert summary["photos_per_second"] > 0
     assert FaceDescriptor.objects.filter(version=SFACE.number).count() == 5
-    assert all(default_storage.exists(name) for name in FaceSample.objects.values_list("name", flat=True))
+    assert all(default_storage.exists(name) for name in StoredFile.objects.values_list("name", flat=True))
 
 
 def test_folders_become_external_ids_and_paths_user_data(album, account):

@@ -4,7 +4,7 @@ Locks are taken in one order everywhere: lists before faces, each by id.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import numpy as np
 from django.db import IntegrityError, transaction
@@ -13,7 +13,7 @@ from django.utils import timezone
 from lunatasks.luna_services.descriptors import VERSIONS, from_bytes
 from lunatasks.luna_services.embedded import rows, samples
 from lunatasks.luna_services.embedded.filters import matching_faces
-from lunatasks.luna_services.embedded.models import Face, FaceDescriptor, FaceLink, FaceList, FaceSample
+from lunatasks.luna_services.embedded.models import Face, FaceDescriptor, FaceLink, FaceList, FaceSample, StoredFile
 from lunatasks.luna_services.ports import (
     BadValue,
     FaceCard,
@@ -82,11 +82,10 @@ class EmbeddedFaces:
         if not ids:
             return []
         FaceList.objects.filter(list_id__in=locked).update(last_update_time=timezone.now())
-        stored = FaceSample.objects.filter(face__in=ids)
-        samples.remove_after_commit(stored.values_list("name", flat=True))
-        for children in (FaceLink, FaceDescriptor):
+        images = list(FaceSample.objects.filter(face__in=ids).values_list("sample_id", flat=True))
+        samples.delete_rows(samples.stored_files(account_id, samples.bucket_name("face_samples"), images))
+        for children in (FaceLink, FaceDescriptor, FaceSample):
             children.objects.filter(face__in=ids).delete()
-        stored.delete()
         Face.objects.filter(face_id__in=ids).delete()
         return ids
 
@@ -122,8 +121,9 @@ class EmbeddedFaces:
 
     def open_sample(self, account_id: UUID, sample_id: UUID) -> bytes | None:
         """See the port."""
-        sample = FaceSample.objects.filter(sample_id=sample_id, face__account_id=account_id).first()
-        return samples.read(sample.name) if sample else None
+        files = samples.stored_files(account_id, samples.bucket_name("face_samples"), [sample_id])
+        name = files.values_list("name", flat=True).first()
+        return samples.read(name) if name else None
 
 
 def _refuse_many(items: Sequence[object]) -> None:
@@ -147,17 +147,23 @@ def _add_faces(account_id: UUID, faces: dict[UUID, NewFace], list_id: UUID | Non
     descriptors = rows.descriptor_rows(face for face_id, face in faces.items() if face_id not in known)
     with samples.WrittenFiles() as files:
         new = [face for face_id, face in faces.items() if face_id not in known]
-        sample_rows = [files.write(account_id, face) for face in new if face.sample is not None]
+        images = {face.face_id: _write_sample(files, account_id, face) for face in new if face.sample is not None}
         with transaction.atomic():
             if list_id is not None:
                 _lock_list(account_id, list_id)
             _require(known, set(_lock_faces(account_id, sorted(known))))
             Face.objects.bulk_create([rows.face_row(account_id, face) for face in new])
             FaceDescriptor.objects.bulk_create(descriptors)
-            FaceSample.objects.bulk_create(sample_rows)
+            samples.save_rows(list(images.values()))
+            FaceSample.objects.bulk_create([FaceSample(image.file_id, face_id) for face_id, image in images.items()])
             if list_id is not None:
                 _link(list_id, ids)
     return [face.face_id for face in new]
+
+
+def _write_sample(files: samples.WrittenFiles, account_id: UUID, face: NewFace) -> StoredFile:
+    sample_id = face.sample_id or uuid5(face.face_id, "sample")
+    return files.write_image(account_id, samples.bucket_name("face_samples"), sample_id, face.sample or b"")
 
 
 def _require(known: set[UUID], own: set[UUID]) -> None:

@@ -1,25 +1,28 @@
-"""Samples as files: written before the rows that name them, removed after the rows are gone."""
+"""Files of the image store: written before the rows that name them, removed after the rows are gone."""
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
-from uuid import UUID, uuid5
+from typing import Any, BinaryIO, Self
+from uuid import UUID
 
-from django.core.files.base import ContentFile
+from django.conf import settings
+from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
 from django.db import transaction
+from django.db.models import Q, QuerySet
 
-from lunatasks.luna_services.embedded.models import FaceSample
-from lunatasks.luna_services.ports import NewFace
+from lunatasks.luna_services.embedded.models import StoredFile
+
+JPEG = "image/jpeg"
 
 
 @dataclass
 class WrittenFiles:
     """Files of a transaction that is not committed yet: `with` removes them when it fails.
 
-    Each attempt writes names of its own, so that the loser of two transactions over one face never removes
+    Each attempt writes names of its own, so that the loser of two transactions over one id never removes
     the files of the winner.
     """
 
@@ -34,13 +37,60 @@ class WrittenFiles:
         if kind is not None:
             _remove(self.names)
 
-    def write(self, account_id: UUID, face: NewFace) -> FaceSample:
-        """Store the sample of a face; the row is returned unsaved."""
-        sample_id = uuid5(face.face_id, "sample")
-        name = f"{FaceSample.folder(account_id, sample_id)}/{sample_id}-{secrets.token_hex(4)}.jpg"
-        saved = default_storage.save(name, ContentFile(face.sample or b""))
+    def write_image(self, account_id: UUID, bucket: str, image_id: UUID, data: bytes) -> StoredFile:
+        """Store a checked JPEG; the row is returned unsaved."""
+        return self._write(account_id, bucket, image_id, ContentFile(data), ".jpg", content_type=JPEG, is_image=True)
+
+    def write_object(
+        self, account_id: UUID, bucket: str, object_id: UUID, data: bytes | BinaryIO, *, content_type: str
+    ) -> StoredFile:
+        """Store any bytes; the row is returned unsaved."""
+        content = ContentFile(data) if isinstance(data, bytes) else File(data)
+        return self._write(account_id, bucket, object_id, content, "", content_type=content_type, is_image=False)
+
+    def _write(
+        self, account_id: UUID, bucket: str, file_id: UUID, content: "File[Any]", suffix: str, **fields: Any
+    ) -> StoredFile:
+        # at most 256 folders per account and bucket
+        name = f"{bucket}/{account_id}/{file_id.hex[:2]}/{file_id}-{secrets.token_hex(4)}{suffix}"
+        saved = default_storage.save(name, content)
         self.names.append(saved)
-        return FaceSample(sample_id=sample_id, name=saved, face_id=face.face_id)
+        size = default_storage.size(saved)
+        return StoredFile(account_id=account_id, bucket=bucket, file_id=file_id, name=saved, size=size, **fields)
+
+
+def save_rows(rows: Sequence[StoredFile]) -> None:
+    """Save rows of one account and bucket, inside a transaction; the files of rows that they replace go after it."""
+    if not rows:
+        return
+    replaced = stored_files(rows[0].account_id, rows[0].bucket, [row.file_id for row in rows])
+    remove_after_commit(list(replaced.select_for_update().order_by("file_id").values_list("name", flat=True)))
+    StoredFile.objects.bulk_create(
+        rows,
+        update_conflicts=True,
+        unique_fields=["account_id", "bucket", "file_id"],
+        update_fields=["is_image", "content_type", "size", "name", "create_time"],
+    )
+
+
+def delete_rows(files: QuerySet[StoredFile]) -> list[UUID]:
+    """Delete rows, inside a transaction; their files go after it. Returns the ids that existed, ascending."""
+    found = sorted(files.select_for_update().order_by("file_id").values_list("pk", "file_id", "name"), key=_by_id)
+    if found:
+        StoredFile.objects.filter(pk__in=[pk for pk, _, _ in found]).delete()
+        remove_after_commit([name for _, _, name in found])
+    return [file_id for _, file_id, _ in found]
+
+
+def stored_files(account_id: UUID, bucket: str, file_ids: Sequence[UUID] | None = None) -> QuerySet[StoredFile]:
+    """Rows of a bucket that belong to the account: all, or those of the ids."""
+    wanted = Q() if file_ids is None else Q(file_id__in=list(file_ids))
+    return StoredFile.objects.filter(wanted, account_id=account_id, bucket=bucket)
+
+
+def bucket_name(role: str) -> str:
+    """The name that the settings give to one of our own buckets, such as `face_samples`."""
+    return str(settings.LUNATASKS_BUCKETS[role])
 
 
 def remove_after_commit(names: Iterable[str]) -> None:
@@ -50,12 +100,16 @@ def remove_after_commit(names: Iterable[str]) -> None:
 
 
 def read(name: str) -> bytes | None:
-    """The bytes of a stored sample, or None when the file is gone."""
+    """The bytes of a stored file, or None when it is gone."""
     try:
         with default_storage.open(name, "rb") as stream:
             return bytes(stream.read())
     except FileNotFoundError:
         return None
+
+
+def _by_id(row: tuple[int, UUID, str]) -> bytes:
+    return row[1].bytes
 
 
 def _remove(names: Iterable[str]) -> None:
