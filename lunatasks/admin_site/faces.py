@@ -66,7 +66,8 @@ class FaceAdmin(ReadOnlyAdmin):
         """The page of a face."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        face = Face.objects.filter(pk=as_uuid(object_id)).prefetch_related("samples").first()
+        face_id = as_uuid(object_id)
+        face = Face.objects.filter(pk=face_id).prefetch_related("samples").first() if face_id else None
         if face is None:
             raise Http404("no such face")
         lists = list(face.lists.order_by("-create_time")[: MOST_LISTS + 1])

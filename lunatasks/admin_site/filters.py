@@ -20,12 +20,13 @@ class TypedFilter(FieldListFilter):
         self, field: Any, request: HttpRequest, params: Any, model: Any, model_admin: Any, field_path: str
     ) -> None:
         super().__init__(field, request, params, model, model_admin, field_path)
-        self.value = str((self.used_parameters.get(field_path) or [""])[-1]).strip()
+        given: Any = self.used_parameters.get(field_path)
+        self.value = str(given[-1] if given else "").strip()
 
-    def expected_parameters(self) -> list[str]:
+    def expected_parameters(self) -> list[str | None]:
         return [str(self.field_path)]
 
-    def choices(self, changelist: ChangeList) -> Iterator[dict[str, Any]]:
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
         """One: what the input needs; the other parameters go along as hidden fields."""
         others = {name: value for name, value in changelist.params.items() if name != self.field_path}
         for name, value in changelist.filter_params.items():

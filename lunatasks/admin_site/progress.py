@@ -89,7 +89,7 @@ def _running(task_ids: list[int]) -> dict[int, dict[str, Any]]:
             began=Min("start_time", filter=this_run),
         )
     )
-    return {row["task_id"]: row for row in rows}
+    return {row["task_id"]: dict(row) for row in rows}
 
 
 def _progress(task: Task, running: dict[str, Any] | None, now: datetime) -> Progress:

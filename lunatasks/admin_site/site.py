@@ -7,10 +7,10 @@ from uuid import UUID
 
 from django.contrib.admin import AdminSite
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path
 
 from lunatasks.luna_services import registry
@@ -33,8 +33,8 @@ class LunaAdminSite(AdminSite):
 
     def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
         """As Django does it, but for django_rq: its pages act on messages behind the back of our rows."""
-        models = [model_or_iterable] if isinstance(model_or_iterable, type) else list(model_or_iterable)
-        own: list[type[Model]] = [model for model in models if model._meta.app_label != "django_rq"]  # noqa: SLF001
+        models: list[Any] = [model_or_iterable] if isinstance(model_or_iterable, type) else list(model_or_iterable)
+        own = [model for model in models if model._meta.app_label != "django_rq"]  # noqa: SLF001
         super().register(own, admin_class, **options)
 
     def get_urls(self) -> list[URLResolver | URLPattern]:
@@ -51,7 +51,7 @@ class LunaAdminSite(AdminSite):
             app["models"].sort(key=lambda model: str(model["object_name"]) not in ("Task", "Face"))
         return sorted(apps, key=lambda app: ORDER.index(app["app_label"]) if app["app_label"] in ORDER else len(ORDER))
 
-    def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., HttpResponseBase]:
+    def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Any:
         """As Django's, with a policy that lets pages load nothing from elsewhere."""
         inner = super().admin_view(view, cacheable)
 
@@ -63,7 +63,7 @@ class LunaAdminSite(AdminSite):
 
         return with_policy
 
-    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """The start page."""
         return super().index(request, {**_overview(request), **(extra_context or {})})
 

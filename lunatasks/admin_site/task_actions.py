@@ -82,12 +82,12 @@ class Action:
         return reverse("admin:tasks_app_task_change", args=[task_id])
 
     def _log(self, request: HttpRequest, tasks: list[Task]) -> None:
-        if tasks:
+        if tasks and request.user.pk is not None:
             LogEntry.objects.log_actions(
                 request.user.pk,
                 tasks,
                 self.flag,
-                change_message=f"{self.past.capitalize()}.",  # type: ignore[arg-type]
+                change_message=f"{self.past.capitalize()}.",
             )
 
     def _tell_refused(self, request: HttpRequest, refused: list[str]) -> None:

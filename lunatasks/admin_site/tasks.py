@@ -115,11 +115,13 @@ class TaskAdmin(ReadOnlyAdmin):
     def has_remove_permission(self, request: HttpRequest) -> bool:
         return task_actions.DELETE.is_allowed(request)
 
-    def response_action(self, request: HttpRequest, queryset: QuerySet[Task]) -> HttpResponse | None:
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse | None:
         """As Django does it, but a selection that is no number is the client's error, not ours."""
         if any(as_id(value) is None for value in request.POST.getlist(helpers.ACTION_CHECKBOX_NAME)):
             raise BadRequest("a selected task is no number")
-        return super().response_action(request, queryset)
+        return super().response_action(request, queryset, *args, **kwargs)
 
     # -- pages
 

@@ -155,5 +155,5 @@ def test_the_queries_of_the_page_do_not_grow_with_the_result(
     task = finished_task(document)
     page_of(admin, task)
 
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         page_of(admin, task)

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import orjson
 import pytest
 from django.utils import timezone
 
@@ -150,7 +151,7 @@ def test_the_result_is_downloaded_as_by_the_api(admin, finished_task):
 
     answer = admin.get(f"/admin/tasks_app/task/{task.pk}/result/")
 
-    assert answer.json() == {"result": [["a", "b"]], "errors": []}
+    assert orjson.loads(b"".join(answer.streaming_content)) == {"result": [["a", "b"]], "errors": []}
     assert "no-store" in answer.headers["Cache-Control"]
 
 
