@@ -78,6 +78,12 @@ LUNATASKS_CLOCK_OFFSET = env.integer(
 LUNATASKS_TILE_ROWS = env.integer(
     "LUNATASKS_TILE_ROWS", 4096, low=1, high=1_000_000, help="objects a side of one clustering part"
 )
+LUNATASKS_PART_SIZE = env.integer(
+    "LUNATASKS_PART_SIZE", 1000, low=1, high=1000, help="objects of one part of a linker, report or export"
+)
+LUNATASKS_GC_PART_SIZE = env.integer(
+    "LUNATASKS_GC_PART_SIZE", 10, low=1, high=1000, help="objects of one part of gc; more when parts would exceed 1000"
+)
 LUNATASKS_MEMORY_MB = env.integer(
     "LUNATASKS_MEMORY_MB", 256, low=1, high=1_000_000, help="working memory of one part's arrays, MiB"
 )
@@ -85,11 +91,37 @@ LUNATASKS_CACHE_MB = env.integer(
     "LUNATASKS_CACHE_MB", 4096, low=1, high=10_000_000, help="local copies of remote artefacts, MiB"
 )
 
-LUNATASKS_FACE_VERSION = env.integer(
-    "LUNATASKS_FACE_VERSION", 1001, low=1, high=32767, help="descriptor version that tasks use by default"
+_extractors = {"sface": 1001, "sface-mirrored": 1002}
+LUNATASKS_FACE_EXTRACTOR = env.choice(
+    "LUNATASKS_FACE_EXTRACTOR",
+    "sface",
+    choices=tuple(_extractors),
+    help="profile of the face models: `sface` makes descriptors of version 1001, `sface-mirrored` of 1002",
 )
+LUNATASKS_FACE_VERSION = _extractors[LUNATASKS_FACE_EXTRACTOR]
 LUNATASKS_BODY_VERSION = env.integer(
     "LUNATASKS_BODY_VERSION", 2001, low=1, high=32767, help="version of body descriptors that tasks use by default"
+)
+
+# -- photos by the thousand
+LUNATASKS_IMAGES_PER_PART = env.integer(
+    "LUNATASKS_IMAGES_PER_PART", 100, low=1, high=100_000, help="images or samples of one part that runs face models"
+)
+LUNATASKS_IMPORT_ROOTS = env.names(
+    "LUNATASKS_IMPORT_ROOTS", (), help="folders whose <account id>/ sub-folders estimators may read; none when empty"
+)
+LUNATASKS_IMPORT_HOSTS = env.names(
+    "LUNATASKS_IMPORT_HOSTS", (), help="hosts, addresses and networks that archives may come from; none when empty"
+)
+LUNATASKS_ARCHIVE_MB = env.integer("LUNATASKS_ARCHIVE_MB", 10_240, low=1, high=10_000_000, help="largest archive, MiB")
+LUNATASKS_ARCHIVE_UNPACKED_MB = env.integer(
+    "LUNATASKS_ARCHIVE_UNPACKED_MB", 102_400, low=1, high=100_000_000, help="most that an archive may unpack to, MiB"
+)
+LUNATASKS_ARCHIVE_ENTRIES = env.integer(
+    "LUNATASKS_ARCHIVE_ENTRIES", 200_000, low=1, high=10_000_000, help="most entries of an archive, files of a folder"
+)
+LUNATASKS_ARCHIVE_RATIO = env.integer(
+    "LUNATASKS_ARCHIVE_RATIO", 200, low=1, high=1_000_000, help="how many times its packed size an entry may have"
 )
 
 # -- the API
@@ -114,6 +146,11 @@ LUNATASKS_IMAGE_STORE = env.text(
     "LUNATASKS_IMAGE_STORE",
     "lunatasks.luna_services.embedded.image_store.EmbeddedImageStore",
     help="class that serves images and objects",
+)
+LUNATASKS_HANDLERS = env.text(
+    "LUNATASKS_HANDLERS",
+    "lunatasks.luna_services.embedded.handlers.EmbeddedHandlers",
+    help="class that runs handlers",
 )
 LUNATASKS_BUCKETS = {
     "face_samples": env.text("LUNATASKS_BUCKET_FACES", "visionlabs-samples", help="bucket of face samples"),
@@ -220,7 +257,7 @@ LUNATASKS_QUEUE_PREFIX = env.text(
 REDIS_URL = env.text(
     "REDIS_URL", "", help="Redis or Valkey; a server of our own under LUNATASKS_HOME when empty"
 ) or secrets.embedded_queue_url(LUNATASKS_HOME)
-LUNATASKS_TASK_QUEUES = ("clustering",)
+LUNATASKS_TASK_QUEUES = ("linker", "clustering", "gc", "reporter", "exporter")
 LUNATASKS_QUEUES = tuple(f"{LUNATASKS_QUEUE_PREFIX}{name}" for name in ("control", *LUNATASKS_TASK_QUEUES))
 RQ_QUEUES = {
     name: {

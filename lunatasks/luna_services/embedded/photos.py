@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
 
-from lunatasks.luna_services.embedded.face_models.extractor import VERSION, FaceEstimate
+from lunatasks.luna_services.descriptors import SFACE
+from lunatasks.luna_services.embedded.face_models.extractor import FaceEstimate
 from lunatasks.luna_services.embedded.face_models.files import FileFaces, extraction, file_digest, problem_of
 from lunatasks.luna_services.embedded.models import TEXT_LENGTH, ImportedPhoto
 from lunatasks.luna_services.embedded.progress import Progress
@@ -62,6 +63,7 @@ class PhotoImport:
     models_dir: Path
     list_id: UUID | None = None
     jobs: int = 1
+    version: int = SFACE.number
 
 
 def import_photos(job: PhotoImport) -> ImportSummary:
@@ -73,7 +75,10 @@ def import_photos(job: PhotoImport) -> ImportSummary:
     summary = ImportSummary()
     photos = _find_photos(job.root, summary)
     seen: set[str] = set()
-    with extraction(job.models_dir, jobs=job.jobs) as extract, Progress(len(photos), "photo") as progress:
+    with (
+        extraction(job.models_dir, jobs=job.jobs, version=job.version) as extract,
+        Progress(len(photos), "photo") as progress,
+    ):
         for start in range(0, len(photos), BATCH_PHOTOS):
             batch = photos[start : start + BATCH_PHOTOS]
             _import_batch(job, _unseen(job, batch, seen, summary), extract, summary, progress)
@@ -129,7 +134,7 @@ def _digest(job: PhotoImport, path: Path, summary: ImportSummary) -> str | None:
 
 def _settled(job: PhotoImport, digests: list[str]) -> set[str]:
     """Digests of photos seen before whose faces all still exist; these are linked to the list."""
-    known = ImportedPhoto.objects.filter(account_id=job.account_id, version=VERSION, digest__in=digests)
+    known = ImportedPhoto.objects.filter(account_id=job.account_id, version=job.version, digest__in=digests)
     ids = {
         photo.digest: [face_id_of(job.account_id, photo.digest, number) for number in range(photo.faces)]
         for photo in known
@@ -174,7 +179,7 @@ def _new_face(job: PhotoImport, path: Path, digest: str, number: int, face: Face
         external_id=external_id_of(job.root, path),
         user_data=_storable(str(path.relative_to(job.root)))[-TEXT_LENGTH:],
         attributes=face.attributes,
-        descriptors={VERSION: face.descriptor},
+        descriptors={} if face.descriptor is None else {job.version: face.descriptor},
         sample=face.sample,
     )
 
@@ -182,7 +187,7 @@ def _new_face(job: PhotoImport, path: Path, digest: str, number: int, face: Face
 def _remember(job: PhotoImport, looked_at: dict[str, int]) -> None:
     ImportedPhoto.objects.bulk_create(
         [
-            ImportedPhoto(account_id=job.account_id, version=VERSION, digest=digest, faces=count)
+            ImportedPhoto(account_id=job.account_id, version=job.version, digest=digest, faces=count)
             for digest, count in looked_at.items()
         ],
         update_conflicts=True,

@@ -2,8 +2,12 @@
 
 Detector: YuNet 2023mar; descriptor: SFace 2021dec, 128 numbers; both OpenCV Zoo, int8 block-quantised. Age and
 gender: the nets of dlib-models as ONNX. NOTICE names sources and licences. Ethnicity is not estimated.
+
+Two profiles share the nets: version 1001 is SFace of the aligned face, 1002 the mean of that and of its mirror image.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
@@ -13,12 +17,11 @@ import numpy as np
 from django.conf import settings
 from numpy.typing import NDArray
 
-from lunatasks.luna_services.descriptors import SFACE, normalise
+from lunatasks.luna_services.descriptors import EXTRACTABLE, SFACE, normalise
 from lunatasks.luna_services.embedded.face_models import alignment, weights
 from lunatasks.luna_services.embedded.images import Photo, Pixels, decode_photo, encode_jpeg
 from lunatasks.luna_services.ports import BadImage, BasicAttributes
 
-VERSION = SFACE.number
 LONG_SIDE = 1280
 """Photos are shrunk to it: measured, YuNet loses huge faces at 3000 px (14 of 25 found) and none after it."""
 SCORE_LIMIT = 0.7
@@ -43,13 +46,26 @@ class Detection:
 
 @dataclass(frozen=True, slots=True)
 class FaceEstimate:
-    """All that is stored of a detected face. rect: in pixels of the upright photo; sample: a JPEG of 250 x 250."""
+    """All that is stored of a detected face. rect: in pixels of the upright photo; sample: a JPEG of 250 x 250.
+
+    `descriptor` is of the extractor's version; None when it was not asked for.
+    """
 
     rect: tuple[int, int, int, int]
     score: float
-    descriptor: NDArray[np.float32] = field(repr=False)
+    descriptor: NDArray[np.float32] | None = field(repr=False)
     attributes: BasicAttributes
     sample: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What of a face is computed, and of how many faces at most, larger ones first; None: of all."""
+
+    descriptor: bool = True
+    attributes: bool = True
+    sample: bool = True
+    most: int | None = None
 
 
 class ModelsMissing(RuntimeError):
@@ -59,24 +75,37 @@ class ModelsMissing(RuntimeError):
 class FaceExtractor:
     """The nets of one process, each loaded when it is first needed. Not for several threads at once."""
 
-    version = VERSION
-
-    def __init__(self, folder: Path, *, threads: int = 1) -> None:
-        """`folder` holds the weight files. Raises ModelsMissing."""
+    def __init__(self, folder: Path, *, threads: int = 1, version: int = SFACE.number) -> None:
+        """`folder` holds the weight files; `version`: of the descriptors it makes. Raises ModelsMissing, ValueError."""
+        if version not in EXTRACTABLE:
+            raise ValueError(f"no face model makes descriptors of version {version}")
+        self.version = version
         if problems := weights.models_problems(folder):
             raise ModelsMissing("; ".join(problems))
         self._folder = folder
         self._threads = threads
 
-    def extract(self, data: bytes) -> list[FaceEstimate]:
+    def extract(self, data: bytes, wanted: Wanted | None = None) -> list[FaceEstimate]:
         """Every face of an encoded photo, larger ones first. Raises BadImage."""
-        photo = decode_photo(data, long_side=LONG_SIDE)
+        return self.estimate(decode_photo(data, long_side=LONG_SIDE), wanted or Wanted())
+
+    def estimate(self, photo: Photo, wanted: Wanted) -> list[FaceEstimate]:
+        """Every face of a decoded photo, larger ones first. Raises BadImage."""
         pixels = self._shrink(photo)
         scale = photo.width / pixels.shape[1]
-        try:
-            return [self._estimate(pixels, face, scale) for face in self.detect(pixels)]
-        except self._cv2.error:
-            raise BadImage("the face models cannot work on it") from None
+        with self._net_errors():
+            found = self.detect(pixels)[: wanted.most]
+            return [self._estimate(pixels, face, scale, wanted) for face in found]
+
+    def estimate_warp(self, data: bytes, wanted: Wanted) -> FaceEstimate:
+        """The face of a 250 x 250 warp, as samples are stored, without looking for it. Raises BadImage."""
+        photo = decode_photo(data)
+        size = alignment.WARP_SIZE
+        if (photo.width, photo.height) != (size, size):
+            raise BadImage(f"a face warp has {size} x {size} pixels")
+        face = Detection((0, 0, size, size), alignment.warp_points(), 1.0)
+        with self._net_errors():
+            return self._estimate(photo.pixels, face, 1.0, wanted)
 
     def detect(self, pixels: Pixels) -> list[Detection]:
         """Faces of at least MIN_FACE pixels in a picture of at most LONG_SIDE, larger ones first."""
@@ -95,7 +124,12 @@ class FaceExtractor:
         row = np.zeros((1, 15), dtype=np.float32)
         row[0, 4:14] = landmarks.reshape(-1)
         crop = self._recognizer.alignCrop(_bgr(pixels), row)
-        return normalise(self._recognizer.feature(crop))[0]
+        if self.version == SFACE.number:
+            return normalise(self._recognizer.feature(crop))[0]
+        views = [crop, np.ascontiguousarray(crop[:, ::-1])]
+        # a copy of each: the net reuses the memory of its answer
+        features = normalise(np.concatenate([self._recognizer.feature(view).copy() for view in views]))
+        return normalise(features.sum(axis=0, keepdims=True, dtype=np.float64))[0]
 
     def estimate_attributes(self, pixels: Pixels, landmarks: alignment.Points) -> BasicAttributes:
         """Age in years and gender of the face with these points; ethnicity is null, no model offers it."""
@@ -108,14 +142,22 @@ class FaceExtractor:
         """(250, 250, 3): the upright face as samples show it."""
         return self._warp(pixels, landmarks, alignment.warp_points(), alignment.WARP_SIZE)
 
-    def _estimate(self, pixels: Pixels, face: Detection, scale: float) -> FaceEstimate:
+    def _estimate(self, pixels: Pixels, face: Detection, scale: float, wanted: Wanted) -> FaceEstimate:
+        points = face.landmarks
         return FaceEstimate(
             rect=tuple(round(side * scale) for side in face.rect),  # type: ignore[arg-type]
             score=face.score,
-            descriptor=self.describe(pixels, face.landmarks),
-            attributes=self.estimate_attributes(pixels, face.landmarks),
-            sample=encode_jpeg(self.warp(pixels, face.landmarks)),
+            descriptor=self.describe(pixels, points) if wanted.descriptor else None,
+            attributes=self.estimate_attributes(pixels, points) if wanted.attributes else BasicAttributes(),
+            sample=encode_jpeg(self.warp(pixels, points)) if wanted.sample else b"",
         )
+
+    @contextmanager
+    def _net_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except self._cv2.error:
+            raise BadImage("the face models cannot work on it") from None
 
     def _shrink(self, photo: Photo) -> Pixels:
         height, width = photo.pixels.shape[:2]
@@ -178,10 +220,15 @@ def load_cv2(threads: int) -> Any:
     return cv2
 
 
-@cache
 def default_extractor() -> FaceExtractor:
-    """The extractor of this process, over the weight files of the settings. Raises ModelsMissing."""
-    return FaceExtractor(settings.LUNATASKS_MODELS_DIR)
+    """The extractor of this process, of the profile and the weight files of the settings. Raises ModelsMissing."""
+    return extractor_of(settings.LUNATASKS_FACE_VERSION)
+
+
+@cache
+def extractor_of(version: int) -> FaceExtractor:
+    """The extractor of this process that makes that version. Raises ModelsMissing, ValueError."""
+    return FaceExtractor(settings.LUNATASKS_MODELS_DIR, version=version)
 
 
 def _bgr(pixels: Pixels) -> Pixels:

@@ -9,6 +9,7 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
+from lunatasks.luna_services.descriptors import SFACE
 from lunatasks.luna_services.embedded.face_models.extractor import FaceEstimate, FaceExtractor
 from lunatasks.luna_services.embedded.images import MAX_BYTES
 from lunatasks.luna_services.ports import BadImage
@@ -48,25 +49,29 @@ def problem_of(error: BadImage | OSError) -> str:
 
 
 @contextmanager
-def extraction(folder: Path, *, jobs: int = 1) -> Iterator[Callable[[Iterable[Path]], Iterable[FileFaces]]]:
+def extraction(
+    folder: Path, *, jobs: int = 1, version: int = SFACE.number
+) -> Iterator[Callable[[Iterable[Path]], Iterable[FileFaces]]]:
     """A function that maps paths to their faces, in order, by `jobs` processes over the models in `folder`.
 
-    Processes are spawned, never forked: OpenCV hangs in children of a process that has used it.
-    Raises ModelsMissing.
+    `version`: of the descriptors. Processes are spawned, never forked: OpenCV hangs in children of a process that
+    has used it. Raises ModelsMissing.
     """
-    extractor = FaceExtractor(folder)
+    extractor = FaceExtractor(folder, version=version)
     if jobs == 1:
         yield partial(map, partial(extract_file, extractor))
         return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_start, initargs=(folder,)) as pool:
+    with ProcessPoolExecutor(
+        jobs, mp_context=get_context("spawn"), initializer=_start, initargs=(folder, version)
+    ) as pool:
         yield partial(pool.map, _extract_in_child)
 
 
 _CHILD: list[FaceExtractor] = []
 
 
-def _start(folder: Path) -> None:
-    _CHILD.append(FaceExtractor(folder))
+def _start(folder: Path, version: int) -> None:
+    _CHILD.append(FaceExtractor(folder, version=version))
 
 
 def _extract_in_child(path: Path) -> FileFaces:

@@ -33,7 +33,8 @@ class Command(BaseCommand):
         faces, account_id = registry.faces(), options["account"]
         try:
             list_id = ensure_named_list(faces, account_id, options["list"])
-            job = PhotoImport(folder, account_id, faces, settings.LUNATASKS_MODELS_DIR, list_id, options["jobs"])
+            models, version = settings.LUNATASKS_MODELS_DIR, settings.LUNATASKS_FACE_VERSION
+            job = PhotoImport(folder, account_id, faces, models, list_id, options["jobs"], version)
             summary = import_photos(job)
         except ListNotFound:
             raise CommandError(f"list {options['list']} is not one of account {account_id}") from None
