@@ -5,28 +5,24 @@ a block of rows against a block of columns of the (symmetric) score matrix. Vect
 `lunatasks.luna_services.descriptors`: then every score is exact, and no result depends on how the matrix is cut.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-Vectors = NDArray[np.float32]
+from workers.numeric.matching import NO_NEIGHBOURS as NO_NEIGHBOURS
+from workers.numeric.matching import Best as Best
+from workers.numeric.matching import best_matches, join
+from workers.numeric.matching import keep_best as keep_best
+from workers.numeric.scores import Check, Vectors, above, below, blocks, error_bound, exact_scores, longest
+
 Pairs = NDArray[np.int64]
 """(k, 2) int64: k pairs of objects, by their index."""
 
-Check = Callable[[], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Best:
-    """The best neighbours of some objects: object, neighbour (int64) and score (float64), each of length k."""
-
-    objects: NDArray[np.int64]
-    neighbours: NDArray[np.int64]
-    scores: NDArray[np.float64]
+BYTES_PER_EDGE = 128
+"""What an edge takes while edges are reduced to a forest."""
 
 
 def tiles(count: int, side: int) -> Iterator[tuple[int, int, int, int]]:
@@ -37,44 +33,41 @@ def tiles(count: int, side: int) -> Iterator[tuple[int, int, int, int]]:
             yield row, min(row + side, count), column, min(column + side, count)
 
 
-BYTES_PER_PAIR = 64
-"""What a pair of a block may take when every pair is an edge: score, mask, indices, edges and their sort."""
-
-
-def score_blocks(
-    rows: Vectors, columns: Vectors, *, memory: int, check: Check
-) -> Iterator[tuple[int, NDArray[np.float64]]]:
-    """(first row, block of scores) over blocks of rows, sized so that work on a block stays within `memory` bytes.
-
-    rows (m, d), columns (n, d) float32; blocks (b, n) float64, exact. Time O(m n d).
-    """
-    per_row = columns.shape[0] * BYTES_PER_PAIR + columns.shape[1] * 8
-    size = max(1, (memory - columns.size * 8) // max(per_row, 1))
-    wide = columns.T.astype(np.float64)
-    for start in range(0, len(rows), size):
-        check()
-        yield start, rows[start : start + size].astype(np.float64) @ wide
-
-
-def tile_forest(
-    vectors: Vectors, tile: tuple[int, int, int, int], *, limit: float, memory: int, check: Check
-) -> Pairs:
+def tile_forest(vectors: Vectors, tile: tuple[int, int, int, int], *, limit: float, memory: int, check: Check) -> Pairs:
     """Joins what the edges (score >= limit) of a tile join, with at most rows + columns pairs of objects.
 
     vectors (n, d) of all objects, of which only the tile's rows and columns are read. The pairs tie every object to
     the smallest one of its component: they keep the components, not which pairs were edges.
     """
     row_start, row_stop, column_start, column_stop = tile
-    rows, columns = vectors[row_start:row_stop], vectors[column_start:column_stop]
+    rows, columns = np.asarray(vectors[row_start:row_stop]), np.asarray(vectors[column_start:column_stop])
     objects = np.unique(np.concatenate([np.arange(row_start, row_stop), np.arange(column_start, column_stop)]))
-    forest = np.empty((0, 2), dtype=np.int64)
-    for start, block in score_blocks(rows, columns, memory=memory, check=check):
-        found_rows, found_columns = np.nonzero(block >= limit)
-        edges = np.column_stack([found_rows + start + row_start, found_columns + column_start])
-        edges = edges[edges[:, 0] < edges[:, 1]]  # of a tile on the diagonal every pair comes twice
-        if len(edges):
-            forest = _stars(objects, np.concatenate([forest, edges]))
-    return forest
+    bound = error_bound(rows.shape[1], longest(rows), longest(columns))
+    gathered, waiting = [np.empty((0, 2), np.int64)], 0
+    for row, column in blocks(len(rows), len(columns), memory=memory // 2):
+        check()
+        if column.stop + column_start <= row.start + row_start + 1:  # of a tile on the diagonal, the lower half
+            continue
+        found = _block_edges(rows[row], columns[column], limit, bound)
+        edges = np.column_stack([found[0] + (row.start + row_start), found[1] + (column.start + column_start)])
+        gathered.append(edges[edges[:, 0] < edges[:, 1]])
+        waiting += len(gathered[-1])
+        if waiting * BYTES_PER_EDGE > memory // 2:
+            gathered, waiting = [_stars(objects, np.concatenate(gathered))], 0
+    return _stars(objects, np.concatenate(gathered))
+
+
+def _block_edges(
+    rows: Vectors, columns: Vectors, limit: float, bound: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(rows, columns) of the pairs with score >= limit; single precision decides outside its bound."""
+    block = (rows @ columns.T).ravel()
+    at = np.flatnonzero(block >= below(limit - bound))
+    left, right = np.divmod(at, len(columns))
+    sure = block[at] >= above(limit + bound)
+    doubtful = np.flatnonzero(~sure)
+    sure[doubtful] = exact_scores(rows, columns, left[doubtful], right[doubtful]) >= limit
+    return left[sure], right[sure]
 
 
 def _stars(objects: NDArray[np.int64], edges: Pairs) -> Pairs:
@@ -100,37 +93,26 @@ def tile_best(
     Rows find theirs among the columns and columns among the rows. Higher scores first, ties by smaller index.
     """
     row_start, row_stop, column_start, column_stop = tile
-    rows, columns = vectors[row_start:row_stop], vectors[column_start:column_stop]
-    kept = NO_NEIGHBOURS
-    for start, block in score_blocks(rows, columns, memory=memory, check=check):
-        found_rows, found_columns = np.nonzero(block >= limit)
-        scores = block[found_rows, found_columns]
-        left, right = found_rows + start + row_start, found_columns + column_start
-        kept = keep_best([kept, Best(left, right, scores), Best(right, left, scores)], best)
-    return kept
+    found = [_best_of(vectors, (row_start, row_stop), (column_start, column_stop), limit, best, memory, check)]
+    if (row_start, row_stop) != (column_start, column_stop):
+        found.append(_best_of(vectors, (column_start, column_stop), (row_start, row_stop), limit, best, memory, check))
+    return join(found)
 
 
-def keep_best(lists: Sequence[Best], best: int) -> Best:
-    """The `best` neighbours of each object over several lists: score falling, ties by smaller index, none twice.
-
-    An object is no neighbour of itself. O(k log k) for k entries.
-    """
-    objects = np.concatenate([part.objects for part in lists])
-    neighbours = np.concatenate([part.neighbours for part in lists])
-    scores = np.concatenate([part.scores for part in lists])
-    order = np.lexsort((neighbours, -scores, objects))
-    objects, neighbours, scores = objects[order], neighbours[order], scores[order]
-    keep = objects != neighbours
-    # equal entries stand side by side: the score of a pair is exact, so twice the pair is twice the score
-    keep[1:] &= (objects[1:] != objects[:-1]) | (neighbours[1:] != neighbours[:-1])
-    objects, neighbours, scores = objects[keep], neighbours[keep], scores[keep]
-    starts = np.flatnonzero(np.concatenate([[True], objects[1:] != objects[:-1]])) if len(objects) else np.array([], int)
-    rank = np.arange(len(objects)) - np.repeat(starts, np.diff(np.append(starts, len(objects))))
-    top = rank < best
-    return Best(objects[top], neighbours[top], scores[top])
-
-
-NO_NEIGHBOURS = Best(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float64))
+def _best_of(
+    vectors: Vectors,
+    seekers: tuple[int, int],
+    sought: tuple[int, int],
+    limit: float,
+    best: int,
+    memory: int,
+    check: Check,
+) -> Best:
+    rows, columns = np.asarray(vectors[slice(*seekers)]), np.asarray(vectors[slice(*sought)])
+    itself = np.arange(*seekers) - sought[0]  # in another tile: before its first or behind its last column
+    lists = best_matches(rows, columns, limit=limit, best=best, memory=memory, check=check, itself=itself)
+    found = join([NO_NEIGHBOURS, *lists])
+    return Best(found.objects + seekers[0], found.neighbours + sought[0], found.scores)
 
 
 def groups(labels: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
