@@ -21,7 +21,14 @@ from tasks_app.states import Step, TaskType
 logger = logging.getLogger(__name__)
 
 CONTROL = "control"
-QUEUE_OF_TYPE = {TaskType.CLUSTERING: "clustering"}
+QUEUE_OF_TYPE = {
+    TaskType.LINKER: "linker",
+    TaskType.CLUSTERING: "clustering",
+    TaskType.GC: "gc",
+    TaskType.REPORTER: "reporter",
+    TaskType.CROSS_MATCH: "cross_match",
+    TaskType.EXPORTER: "exporter",
+}
 ENTRY_OF_STEP = {Step.SPLIT: "split", Step.RESUME: "split", Step.RESTART: "split", Step.MERGE: "merge"}
 MESSAGE_TTL = 7 * 86400
 """Seconds a message may wait; a hash left by a killed worker goes after that."""

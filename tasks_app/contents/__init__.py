@@ -41,6 +41,19 @@ MODELS: dict[TaskType, Callable[[Mapping[str, Any]], type[Content]]] = {
 }
 """For every type, the model of a content."""
 
+VARIANTS: dict[TaskType, tuple[type[Content], ...]] = {
+    TaskType.LINKER: linker.VARIANTS,
+    TaskType.CLUSTERING: clustering.VARIANTS,
+    TaskType.GC: gc.VARIANTS,
+    TaskType.REPORTER: reporter.VARIANTS,
+    TaskType.ADDITIONAL_EXTRACT: additional_extract.VARIANTS,
+    TaskType.CROSS_MATCH: cross_match.VARIANTS,
+    TaskType.ROC: roc.VARIANTS,
+    TaskType.EXPORTER: exporter.VARIANTS,
+    TaskType.ESTIMATOR: estimator.VARIANTS,
+}
+"""All the models that a valid content of the type may have, for the OpenAPI document."""
+
 CHECKS: dict[TaskType, Callable[[Mapping[str, Any], UUID], None]] = {
     TaskType.LINKER: linker.check_objects,
     TaskType.REPORTER: reporter.check_objects,

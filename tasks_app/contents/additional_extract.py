@@ -6,9 +6,9 @@ Stored: `{"extraction_target": "face_descriptor" | "body_descriptor" | "basic_at
 """
 
 from collections.abc import Mapping
-from typing import Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from tasks_app.contents.members import ABSENT, EVENTS, Content, Members, Natural, Owner, Uuid
 from tasks_app.contents.versions import default_version
@@ -62,13 +62,14 @@ class BodyDescriptorOptions(Options):
     descriptor_version: Natural = ABSENT
 
 
+Target = Literal["face_descriptor", "body_descriptor", "basic_attributes"]
 Range = TypeVar("Range", bound=Owner)
 
 
 class AdditionalExtract(Content, Generic[Range]):
     """What all targets share."""
 
-    extraction_target: Literal["face_descriptor", "body_descriptor", "basic_attributes"]
+    extraction_target: Target
     filters: Range
 
     def needs(self) -> set[str]:
@@ -79,6 +80,7 @@ class AdditionalExtract(Content, Generic[Range]):
 class OfFaceDescriptors(AdditionalExtract[Range], Generic[Range]):
     """Extract descriptors of faces."""
 
+    extraction_target: Annotated[Target, WithJsonSchema({"type": "string", "const": "face_descriptor"})]
     options: FaceDescriptorOptions = Field(default_factory=FaceDescriptorOptions)
 
     def needs(self) -> set[str]:
@@ -89,6 +91,7 @@ class OfFaceDescriptors(AdditionalExtract[Range], Generic[Range]):
 class OfBodyDescriptors(AdditionalExtract[Range], Generic[Range]):
     """Extract descriptors of bodies."""
 
+    extraction_target: Annotated[Target, WithJsonSchema({"type": "string", "const": "body_descriptor"})]
     options: BodyDescriptorOptions = Field(default_factory=BodyDescriptorOptions)
 
     def needs(self) -> set[str]:
@@ -99,6 +102,7 @@ class OfBodyDescriptors(AdditionalExtract[Range], Generic[Range]):
 class OfBasicAttributes(AdditionalExtract[Range], Generic[Range]):
     """Estimate age, gender and ethnic group."""
 
+    extraction_target: Annotated[Target, WithJsonSchema({"type": "string", "const": "basic_attributes"})]
     options: Options = Field(default_factory=Options)
 
 
@@ -121,3 +125,12 @@ def model_of(content: Mapping[str, Any]) -> type[AdditionalExtract[Any]]:
     if content.get("extraction_target") == "basic_attributes":
         return OfBasicAttributes[objects]  # type: ignore[valid-type]
     return OfFaceDescriptors[objects]  # type: ignore[valid-type]
+
+
+VARIANTS = (
+    OfFaceDescriptors[FaceRange],
+    OfFaceDescriptors[EventRange],
+    OfBodyDescriptors[EventRange],
+    OfBasicAttributes[FaceRange],
+    OfBasicAttributes[EventRange],
+)

@@ -21,6 +21,8 @@ from tasks_app.contents.members import (
     Limit,
     Members,
     ObjectsType,
+    OnlyEvents,
+    OnlyFaces,
     Share,
 )
 from tasks_app.contents.versions import version_of
@@ -55,6 +57,7 @@ class Clustering(Content):
 class FaceClustering(Clustering):
     """Clustering of faces."""
 
+    objects_type: OnlyFaces
     filters: FaceFilters = Field(default_factory=FaceFilters)
     descriptor: FaceDescriptor = Field(default_factory=FaceDescriptor)  # type: ignore[assignment]
 
@@ -62,9 +65,13 @@ class FaceClustering(Clustering):
 class EventClustering(Clustering):
     """Clustering of events."""
 
+    objects_type: OnlyEvents
     filters: EventFilters = Field(default_factory=EventFilters)
 
 
 def model_of(content: Mapping[str, Any]) -> type[Clustering]:
     """The model that the content's objects_type asks for."""
     return EventClustering if content.get("objects_type") == "events" else FaceClustering
+
+
+VARIANTS = (FaceClustering, EventClustering)

@@ -7,12 +7,22 @@ Stored: `{"filters": {"reference_type": "faces" | "events", "candidate_type": sa
 from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
-from pydantic import Field, ValidationInfo, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
 from lunatasks.luna_services.descriptors import similarity
 from tasks_app.contents.filters import EventFilters, FaceFilters, Filters
-from tasks_app.contents.members import EVENTS, AnyDescriptor, Content, Limit, ObjectsType, Owner, Share
+from tasks_app.contents.members import (
+    EVENTS,
+    AnyDescriptor,
+    Content,
+    FaceDescriptor,
+    Limit,
+    ObjectsType,
+    OnlyEvents,
+    OnlyFaces,
+    Owner,
+    Share,
+)
 from tasks_app.contents.versions import version_of
 
 DEFAULT_LIMIT = 5
@@ -35,20 +45,14 @@ class Sides(Owner, Generic[References, Candidates]):
     candidate_type: ObjectsType
     reference_filters: References
     candidate_filters: Candidates
-    descriptor: AnyDescriptor = Field(default_factory=AnyDescriptor)
-
-    @field_validator("descriptor")
-    @classmethod
-    def _bodies_are_of_events(cls, value: AnyDescriptor, info: ValidationInfo) -> AnyDescriptor:
-        types = {info.data.get("reference_type"), info.data.get("candidate_type")}
-        if value.type == "body" and types != {"events"}:
-            raise PydanticCustomError("body", "Descriptors of bodies need events on both sides")
-        return value
+    descriptor: FaceDescriptor = Field(default_factory=FaceDescriptor)
 
 
 class FacesWithFaces(Sides[FaceFilters, FaceFilters]):
     """Faces on both sides."""
 
+    reference_type: OnlyFaces
+    candidate_type: OnlyFaces
     reference_filters: FaceFilters = Field(default_factory=FaceFilters)
     candidate_filters: FaceFilters = Field(default_factory=FaceFilters)
 
@@ -56,6 +60,8 @@ class FacesWithFaces(Sides[FaceFilters, FaceFilters]):
 class FacesWithEvents(Sides[FaceFilters, EventFilters]):
     """References are faces, candidates are events."""
 
+    reference_type: OnlyFaces
+    candidate_type: OnlyEvents
     reference_filters: FaceFilters = Field(default_factory=FaceFilters)
     candidate_filters: EventFilters = Field(default_factory=EventFilters)
 
@@ -63,6 +69,8 @@ class FacesWithEvents(Sides[FaceFilters, EventFilters]):
 class EventsWithFaces(Sides[EventFilters, FaceFilters]):
     """References are events, candidates are faces."""
 
+    reference_type: OnlyEvents
+    candidate_type: OnlyFaces
     reference_filters: EventFilters = Field(default_factory=EventFilters)
     candidate_filters: FaceFilters = Field(default_factory=FaceFilters)
 
@@ -70,8 +78,11 @@ class EventsWithFaces(Sides[EventFilters, FaceFilters]):
 class EventsWithEvents(Sides[EventFilters, EventFilters]):
     """Events on both sides."""
 
+    reference_type: OnlyEvents
+    candidate_type: OnlyEvents
     reference_filters: EventFilters = Field(default_factory=EventFilters)
     candidate_filters: EventFilters = Field(default_factory=EventFilters)
+    descriptor: AnyDescriptor = Field(default_factory=AnyDescriptor)  # type: ignore[assignment]
 
 
 SidesType = TypeVar("SidesType", bound=Sides[Any, Any])
@@ -103,3 +114,6 @@ def model_of(content: Mapping[str, Any]) -> type[Content]:
     filters = content.get("filters")
     sides = filters if isinstance(filters, dict) else {}
     return MODELS[sides.get("reference_type") == "events", sides.get("candidate_type") == "events"]
+
+
+VARIANTS = tuple(MODELS.values())

@@ -222,3 +222,6 @@ def check_objects(content: Mapping[str, Any], account_id: UUID) -> None:
         return
     if handlers().get_handler(account_id, UUID(handler_id)) is None:
         raise errors.HandlerNotFound(handler_id)
+
+
+VARIANTS = tuple(Estimator[model] for model in SOURCES.values())  # type: ignore[valid-type]

@@ -49,3 +49,6 @@ def model_of(content: Mapping[str, Any]) -> type[Content]:
     """The model that the content's objects_type asks for."""
     objects_type = content.get("objects_type")
     return MODELS.get(objects_type, AnyExporter) if isinstance(objects_type, str) else AnyExporter
+
+
+VARIANTS = (FaceExporter, EventExporter)

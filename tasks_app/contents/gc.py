@@ -101,3 +101,6 @@ def model_of(content: Mapping[str, Any]) -> type[Gc]:
     """The model of the content's target."""
     target = content.get("target")
     return MODELS.get(target, AnyTarget) if isinstance(target, str) else AnyTarget
+
+
+VARIANTS = tuple(MODELS.values())

@@ -14,7 +14,18 @@ from pydantic import Field
 from lunatasks import errors
 from lunatasks.luna_services import ports, registry
 from tasks_app.contents.filters import EventFilters, FaceFilters
-from tasks_app.contents.members import ABSENT, EVENTS, Content, Flag, ObjectsType, UserData, Uuid
+from tasks_app.contents.members import (
+    ABSENT,
+    EVENTS,
+    Content,
+    ObjectsType,
+    OnlyEvents,
+    OnlyFaces,
+    OnlyOne,
+    OnlyZero,
+    UserData,
+    Uuid,
+)
 
 
 class LinkedEventFilters(EventFilters):
@@ -38,7 +49,7 @@ class Linker(Content):
 class ExistingList(Linker):
     """Link to a list that exists."""
 
-    create_list: Flag = 0
+    create_list: OnlyZero = 0
     list_id: Uuid
     user_data: UserData = ABSENT
 
@@ -46,7 +57,7 @@ class ExistingList(Linker):
 class NewList(Linker):
     """Link to a list that is made unless it exists."""
 
-    create_list: Flag
+    create_list: OnlyOne
     list_id: Uuid = Field(default_factory=lambda: str(uuid4()))
     user_data: UserData = ""
 
@@ -54,24 +65,28 @@ class NewList(Linker):
 class FacesToExistingList(ExistingList):
     """Faces to a list that exists."""
 
+    objects_type: OnlyFaces
     filters: FaceFilters = Field(default_factory=FaceFilters)
 
 
 class EventsToExistingList(ExistingList):
     """Events to a list that exists."""
 
+    objects_type: OnlyEvents
     filters: LinkedEventFilters = Field(default_factory=LinkedEventFilters)
 
 
 class FacesToNewList(NewList):
     """Faces to a new list."""
 
+    objects_type: OnlyFaces
     filters: FaceFilters = Field(default_factory=FaceFilters)
 
 
 class EventsToNewList(NewList):
     """Events to a new list."""
 
+    objects_type: OnlyEvents
     filters: LinkedEventFilters = Field(default_factory=LinkedEventFilters)
 
 
@@ -91,3 +106,6 @@ def check_objects(content: Mapping[str, Any], account_id: UUID) -> None:
         registry.faces().link_faces(account_id, UUID(content["list_id"]), [])  # linking nothing asks for the list only
     except ports.ListNotFound:
         raise errors.ListNotFound(content["list_id"]) from None
+
+
+VARIANTS = (FacesToExistingList, FacesToNewList, EventsToExistingList, EventsToNewList)

@@ -6,7 +6,7 @@ A member that may be absent has the default ABSENT and a type without None: null
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from lunatasks.api.times import format_time, parse_time
@@ -50,12 +50,6 @@ def _time(text: str) -> str:
         raise PydanticCustomError("time", "Input should be an RFC 3339 time with an offset") from None
 
 
-def _text(text: str) -> str:
-    if "\0" in text:  # PostgreSQL cannot store it
-        raise PydanticCustomError("word", "String should not hold a NUL character")
-    return text
-
-
 def _uuid(text: str) -> str:
     return text.lower()
 
@@ -66,18 +60,24 @@ def _unique(values: list[Any]) -> list[Any]:
     return values
 
 
+NO_NUL = r"^[^\x00]*$"  # PostgreSQL cannot store it
 SECRET = "secret"  # noqa: S105  marks members that are encrypted at rest
-Text = Annotated[str, AfterValidator(_text)]
-Word = Annotated[str, Field(min_length=1), AfterValidator(_text)]
+Text = Annotated[str, StringConstraints(pattern=NO_NUL)]
+Word = Annotated[str, StringConstraints(pattern=NO_NUL, min_length=1)]
 """A string that a filter asks for: an empty one would match everything or nothing."""
-UserData = Annotated[str, Field(max_length=MAX_USER_DATA), AfterValidator(_text)]
-Time = Annotated[str, AfterValidator(_time)]
+UserData = Annotated[str, StringConstraints(pattern=NO_NUL, max_length=MAX_USER_DATA)]
+Time = Annotated[str, AfterValidator(_time), Field(json_schema_extra={"format": "date-time"})]
 Uuid = Annotated[str, StringConstraints(pattern=PATTERN), AfterValidator(_uuid)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Flag = Annotated[int, Field(ge=0, le=1)]
 Natural = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
 Limit = Annotated[int, Field(ge=1, le=MAX_INTEGER)]
 ObjectsType = Literal["faces", "events"]
+# the value chose the model, so these check for both, and tell readers of the schema the one that is there
+OnlyFaces = Annotated[ObjectsType, WithJsonSchema({"type": "string", "const": "faces"})]
+OnlyEvents = Annotated[ObjectsType, WithJsonSchema({"type": "string", "const": "events"})]
+OnlyZero = Annotated[Flag, WithJsonSchema({"type": "integer", "const": 0})]
+OnlyOne = Annotated[Flag, WithJsonSchema({"type": "integer", "const": 1})]
 EVENTS = "objects_type 'events'"
 """The need of a content that works on events."""
 

@@ -54,3 +54,6 @@ def _check_columns(columns: list[str], objects_type: str) -> None:
     for position, column in enumerate(columns):
         if column not in COLUMNS[objects_type]:
             raise errors.BadBody(f"content.columns.{position}", f"Objects of type {objects_type} have no such column")
+
+
+VARIANTS = (Reporter,)

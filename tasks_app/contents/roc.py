@@ -82,3 +82,6 @@ def unique_entries(markup: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, 
     """(name of the id, id, label) of a stored markup, equal entries once, in their first order."""
     entries = {(name, entry[name], entry["label"]): None for entry in markup for name in ID_NAMES if name in entry}
     return list(entries)
+
+
+VARIANTS = (Roc,)

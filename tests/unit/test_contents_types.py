@@ -227,7 +227,7 @@ def test_variants_are_taken(task_type, content):
         (
             TaskType.CROSS_MATCH,
             {"filters": CROSSED | {"descriptor": {"type": "body"}}},
-            "content.filters.descriptor",
+            "content.filters.descriptor.type",
         ),
         (
             TaskType.CROSS_MATCH,
