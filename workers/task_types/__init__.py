@@ -5,9 +5,14 @@ here with a `KIND`, its line below, tests of split, parts and merge, a page of t
 """
 
 from tasks_app.states import TaskType
-from workers.task_types import clustering
+from workers.task_types import clustering, cross_match, exporter, gc, linker, reporter
 from workers.task_types.base import TaskKind
 
 TYPES: dict[TaskType, TaskKind] = {
+    TaskType.LINKER: linker.KIND,
     TaskType.CLUSTERING: clustering.KIND,
+    TaskType.GC: gc.KIND,
+    TaskType.REPORTER: reporter.KIND,
+    TaskType.CROSS_MATCH: cross_match.KIND,
+    TaskType.EXPORTER: exporter.KIND,
 }
