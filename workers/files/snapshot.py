@@ -21,8 +21,13 @@ class Snapshot:
     vectors: Artefact | None
 
 
-def write_snapshot(context: Context, chunks: Iterable[tuple[NDArray[np.uint8], NDArray[np.float32]]]) -> Snapshot:
-    """Write what a service yields in ascending order of ids; the vectors never stand in memory as a whole."""
+def write_snapshot(
+    context: Context, chunks: Iterable[tuple[NDArray[np.uint8], NDArray[np.float32]]], *, name: str = ""
+) -> Snapshot:
+    """Write what a service yields in ascending order of ids; the vectors never stand in memory as a whole.
+
+    `name` tells the files of this snapshot from those of another one of the same step.
+    """
     folder = settings.LUNATASKS_HOME / "tmp"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     ids, dimension = [np.empty((0, 16), np.uint8)], 0
@@ -39,6 +44,6 @@ def write_snapshot(context: Context, chunks: Iterable[tuple[NDArray[np.uint8], N
         stored = np.memmap(raw, dtype=np.float32, mode="r", shape=(len(all_ids), dimension))
         return Snapshot(
             count=len(all_ids),
-            ids=context.write_array("-ids.npy", all_ids),
-            vectors=context.write_array("-vectors.npy", stored),
+            ids=context.write_array(f"{name}-ids.npy", all_ids),
+            vectors=context.write_array(f"{name}-vectors.npy", stored),
         )

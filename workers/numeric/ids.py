@@ -19,3 +19,17 @@ def to_strings(ids: NDArray[np.uint8], *, chunk: int = 10_000) -> Iterator[str]:
         for at in range(0, len(digits), 32):
             value = digits[at : at + 32]
             yield f"{value[:8]}-{value[8:12]}-{value[12:16]}-{value[16:20]}-{value[20:]}"
+
+
+def positions(ids: NDArray[np.uint8], among: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """(m,) where each of the (m, 16) ids stands among (n, 16) ascending ones, -1 where it does not; O(m log n)."""
+    # all are 16 bytes long: that numpy ignores trailing zero bytes makes no two of them equal
+    wanted, known = _as_bytes(ids), _as_bytes(among)
+    if not len(known):
+        return np.full(len(wanted), -1, np.int64)
+    found = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+    return np.where(known[found] == wanted, found, -1)
+
+
+def _as_bytes(ids: NDArray[np.uint8]) -> NDArray[np.bytes_]:
+    return np.ascontiguousarray(ids).view("S16").reshape(len(ids))
