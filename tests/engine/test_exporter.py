@@ -1,0 +1,203 @@
+"""An export from request to zip, in this process."""
+
+import csv
+import io
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import orjson
+import pytest
+
+from lunatasks.luna_services import registry
+from lunatasks.luna_services.embedded.models import Face
+from lunatasks.luna_services.ports import NewFace
+from tasks_app import artefacts, services
+from tasks_app.contents.columns import COLUMNS
+from tasks_app.models import Subtask
+from tasks_app.states import Status, TaskType
+from tests.engine.types import archive_of, create, drop_image, ended, errors_of, jpeg, stored
+from workers.task_types.columns import EVENT_COLUMNS, FACE_COLUMNS
+
+FACE_NAMES = list(COLUMNS["faces"])
+EVIL = ["=1+1", "+1", "-1", "@a", "\ttab", "\rreturn", 'say "hi"', "a,b;c", "two\r\nlines", "ünï 中 🙂", "'", " =1", ""]
+
+
+@pytest.fixture(autouse=True)
+def small_parts(settings):
+    settings.LUNATASKS_PART_SIZE = 3
+
+
+@pytest.fixture
+def make_exportable(transactional_db, account):
+    """Faces with every column filled, some of them with images, linked to a list; ids ascending."""
+
+    def make(texts=EVIL) -> list[UUID]:
+        list_id = uuid4()
+        registry.faces().ensure_list(account, list_id)
+        faces = [
+            NewFace(
+                face_id=UUID(int=number * 2**100 + 1),
+                user_data=text,
+                external_id=text[::-1],
+                avatar="" if number % 2 else f"/images/{number}",
+                event_id=uuid4() if number % 3 else None,
+                create_time=datetime(2025, 1, 2, 3, 4, 5, number, tzinfo=UTC),
+                sample=jpeg(number) if number % 2 else None,
+            )
+            for number, text in enumerate(texts, 1)
+        ]
+        registry.faces().add_faces(account, faces, list_id=list_id)
+        return [face.face_id for face in faces]
+
+    return make
+
+
+@pytest.fixture
+def export(account, sent, work):
+    """A finished export."""
+
+    def run(status=Status.DONE, **content):
+        task = create(account, TaskType.EXPORTER, {"objects_type": "faces", **content})
+        work()
+        return ended(task, status)
+
+    return run
+
+
+def disarmed(text: str) -> str:
+    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") and text else text
+
+
+def obvious_table(names: list[str], delimiter: str) -> bytes:
+    """Row after row from the tables of the embedded services."""
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream, delimiter=delimiter)
+    writer.writerow(["face_id", *names])
+    for face in Face.objects.order_by("face_id"):
+        cells = {
+            "user_data": disarmed(face.user_data),
+            "create_time": face.create_time.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "lists": orjson.dumps(sorted(str(link.face_list_id) for link in face.links.all())).decode(),
+            "external_id": disarmed(face.external_id),
+            "avatar": face.avatar,
+            "event_id": str(face.event_id or ""),
+        }
+        writer.writerow([str(face.face_id), *(cells[name] for name in names)])
+    return stream.getvalue().encode()
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|", " ", "a", "1", "=", "'", "é", "🙂"])
+def test_the_table_equals_one_written_row_by_row(make_exportable, export, delimiter):
+    make_exportable()
+
+    task = export(columns=FACE_NAMES, csv_delimiter=delimiter)
+
+    archive = archive_of(task, delimiter)
+    assert archive.table == obvious_table(FACE_NAMES, delimiter)
+    assert task.count_task_parts_all == 5
+    assert archive.names == [f"task_{task.pk}.csv", "manifest.json"]
+
+
+def test_columns_come_in_the_order_asked_for(make_exportable, export):
+    make_exportable(["x"])
+
+    task = export(columns=["external_id", "user_data"])
+
+    assert archive_of(task).rows[0] == ["face_id", "external_id", "user_data"]
+
+
+def test_images_come_in_the_order_of_rows(make_exportable, export):
+    ids = make_exportable()
+
+    archive = archive_of(export(save_images=1))
+
+    wanted = {f"images/{face_id}.jpg": jpeg(number) for number, face_id in enumerate(ids, 1) if number % 2}
+    assert archive.images == wanted
+    assert archive.names[1:-1] == list(wanted)
+
+
+def test_two_exports_and_a_rerun_have_the_same_table_and_images(make_exportable, export, work):
+    make_exportable()
+    first = export(columns=FACE_NAMES, save_images=1)
+    before = stored(first)
+
+    services.rerun_task(task_id=first.pk)
+    work()
+    second = export(columns=FACE_NAMES, save_images=1)
+
+    assert stored(ended(first)) == before
+    assert archive_of(second).table == archive_of(first).table
+    assert archive_of(second).images == archive_of(first).images
+
+
+@pytest.mark.parametrize("size", [1, 2, 1000])
+def test_table_and_images_do_not_depend_on_the_parts(make_exportable, export, settings, size):
+    make_exportable()
+    wanted = archive_of(export(columns=FACE_NAMES, save_images=1))
+    settings.LUNATASKS_PART_SIZE = size
+
+    found = archive_of(export(columns=FACE_NAMES, save_images=1))
+
+    assert (found.table, found.images) == (wanted.table, wanted.images)
+
+
+def test_nothing_to_export_is_a_header_row(transactional_db, export):
+    task = export(columns=["user_data"])
+
+    archive = archive_of(task)
+    assert archive.rows == [["face_id", "user_data"]]
+    assert errors_of(task) == []
+
+
+def test_a_face_that_goes_keeps_its_id_and_is_an_error(make_exportable, account, sent, work):
+    ids = make_exportable()
+    task = create(account, TaskType.EXPORTER, {"objects_type": "faces", "columns": ["user_data"]})
+    work(1)
+    registry.faces().delete_faces(account, ids[4:5])
+
+    work()
+
+    archive = archive_of(ended(task))
+    assert archive.rows[5] == [str(ids[4]), ""]
+    assert len(archive.rows) == len(ids) + 1
+    assert errors_of(task) == [(22004, str(ids[4]))]
+
+
+def test_an_image_that_is_gone_is_an_error_and_the_row_stays(make_exportable, account, export):
+    ids = make_exportable()
+    [card] = registry.faces().get_faces(account, ids[:1])
+    drop_image(account, registry.buckets().face_samples, card.sample_ids[0])
+
+    task = export(save_images=1)
+
+    archive = archive_of(task)
+    assert len(archive.rows) == len(ids) + 1
+    assert f"images/{ids[0]}.jpg" not in archive.names
+    assert errors_of(task) == [(13003, str(card.sample_ids[0]))]
+
+
+def test_another_account_and_its_faces_stay_outside(make_exportable, account, other_account, export):
+    make_exportable(["mine"])
+    registry.faces().add_faces(other_account, [NewFace(face_id=uuid4(), user_data="theirs")])
+
+    assert [row[1] for row in archive_of(export(columns=["user_data"])).rows[1:]] == ["mine"]
+
+
+def test_a_damaged_piece_fails_the_task(make_exportable, account, sent, work):
+    make_exportable()
+    task = create(account, TaskType.EXPORTER, {"objects_type": "faces", "columns": ["user_data"]})
+    work(6)
+    path = artefacts.storage().path(Subtask.objects.filter(task=task).earliest("number").result_path)
+    with Path(path).open("r+b") as stream:
+        stream.write(b"\xff\xff\xff")
+
+    work()
+
+    ended(task, Status.FAILED)
+    assert errors_of(task) == [(28012, None)]
+
+
+def test_every_column_of_the_contents_has_its_cell():
+    assert set(FACE_COLUMNS) == set(COLUMNS["faces"])
+    assert set(EVENT_COLUMNS) == set(COLUMNS["events"])
