@@ -1,0 +1,198 @@
+"""Linking from request to result, in this process."""
+
+from uuid import UUID, uuid4
+
+import pytest
+
+from lunatasks.luna_services import registry
+from lunatasks.luna_services.embedded.models import FaceLink, FaceList
+from lunatasks.luna_services.ports import FaceFilters, NewFace
+from tasks_app import services
+from tasks_app.states import Status, TaskType
+from tests.engine.types import create, ended, errors_of, result_of
+
+
+@pytest.fixture(autouse=True)
+def small_parts(settings):
+    settings.LUNATASKS_PART_SIZE = 3
+
+
+@pytest.fixture
+def link(account, sent, work):
+    """A finished linker."""
+
+    def run(status=Status.DONE, **content):
+        task = create(account, TaskType.LINKER, {"objects_type": "faces", **content})
+        work()
+        return ended(task, status)
+
+    return run
+
+
+def members(account, list_id):
+    found = registry.faces().iterate_ids(FaceFilters(account, list_id=UUID(str(list_id))))
+    return [face_id for ids in found for face_id in ids]
+
+
+def texts(ids):
+    return sorted(str(value) for value in ids)
+
+
+def test_a_list_is_made_and_all_faces_are_in_it(make_faces, link, account):
+    ids = make_faces(2, 4)
+
+    task = link(create_list=1, user_data="made")
+
+    [row] = FaceList.objects.all()
+    assert (str(row.list_id), row.user_data) == (task.content["list_id"], "made")
+    assert result_of(task) == texts(ids) == texts(members(account, row.list_id))
+    assert task.count_task_parts_all == 3
+
+
+def test_filters_choose_the_faces(make_faces, link, account):
+    wanted = make_faces(1, 2, seed=1, external_id="x")
+    make_faces(2, 2, seed=2)
+
+    task = link(create_list=1, filters={"external_ids": ["x"]})
+
+    assert result_of(task) == texts(wanted) == texts(members(account, task.content["list_id"]))
+
+
+def test_faces_of_one_list_go_into_another_that_exists(make_faces, link, account):
+    ids, first, second = make_faces(2, 4), uuid4(), uuid4()
+    for list_id in (first, second):
+        registry.faces().ensure_list(account, list_id)
+    registry.faces().link_faces(account, first, ids[:5])
+
+    task = link(list_id=str(second), filters={"list_id": str(first)})
+
+    assert result_of(task) == texts(ids[:5]) == texts(members(account, second))
+    assert texts(members(account, first)) == texts(ids[:5])
+
+
+def test_a_given_list_that_exists_is_used_as_it_is(make_faces, link, account):
+    ids, list_id = make_faces(1, 4), uuid4()
+    registry.faces().ensure_list(account, list_id, user_data="before")
+
+    task = link(create_list=1, list_id=str(list_id), user_data="other")
+
+    assert result_of(task) == texts(ids)
+    assert FaceList.objects.get().user_data == "before"
+
+
+def test_a_rerun_makes_no_second_list_and_links_nothing_twice(make_faces, link, work):
+    ids = make_faces(2, 4)
+    task = link(create_list=1)
+    rows = set(FaceLink.objects.values_list("pk", flat=True))
+
+    services.rerun_task(task_id=task.pk)
+    work()
+
+    assert result_of(ended(task)) == texts(ids)
+    assert FaceList.objects.count() == 1
+    assert set(FaceLink.objects.values_list("pk", flat=True)) == rows
+
+
+def test_a_split_that_runs_twice_makes_one_list(make_faces, account, sent, work, monkeypatch):
+    ids = make_faces(1, 4)
+    task = create(account, TaskType.LINKER, {"objects_type": "faces", "create_list": 1})
+    from tasks_app import transitions
+    from workers import engine
+    from workers.context import Stopped
+
+    def stop(*arguments, **named):
+        raise Stopped
+
+    with monkeypatch.context() as patch:
+        patch.setattr(transitions, "start_parts", stop)
+        fence = transitions.TaskFence(task.pk, 1, task.step, 0, 0)
+        engine.run_split(fence)
+    sent.clear()
+    task.refresh_from_db()
+    assert FaceList.objects.count() == 1
+    type(task).objects.filter(pk=task.pk).update(lease_until=None)
+    engine.run_split(transitions.TaskFence(task.pk, 1, task.step, 0, task.attempt))
+    work()
+
+    assert FaceList.objects.count() == 1
+    assert result_of(ended(task)) == texts(ids)
+
+
+def test_nothing_to_link_is_done_and_the_list_is_there(transactional_db, link, account):
+    task = link(create_list=1)
+
+    assert result_of(task) == []
+    assert members(account, task.content["list_id"]) == []
+    assert FaceList.objects.count() == 1
+
+
+def test_faces_that_go_meanwhile_are_stored_errors(make_faces, account, sent, work):
+    ids = sorted(make_faces(2, 4))
+    task = create(account, TaskType.LINKER, {"objects_type": "faces", "create_list": 1})
+    work(1)
+    registry.faces().delete_faces(account, [ids[1], ids[7]])
+
+    work()
+
+    assert result_of(ended(task)) == texts(face_id for at, face_id in enumerate(ids) if at not in (1, 7))
+    assert errors_of(task) == sorted([(22004, str(ids[1])), (22004, str(ids[7]))], key=str)
+
+
+def test_a_part_that_ran_one_and_a_half_times_tells_the_same(make_faces, account, sent, work):
+    ids = make_faces(2, 4)
+    task = create(account, TaskType.LINKER, {"objects_type": "faces", "create_list": 1})
+    work(1)
+    registry.faces().link_faces(account, UUID(task.content["list_id"]), sorted(ids)[:2])
+
+    work()
+
+    assert result_of(ended(task)) == texts(ids)
+    assert FaceLink.objects.count() == len(ids)
+
+
+def test_a_list_that_goes_meanwhile_fails_the_task(make_faces, account, sent, work):
+    make_faces(1, 4)
+    list_id = uuid4()
+    registry.faces().ensure_list(account, list_id)
+    task = create(account, TaskType.LINKER, {"objects_type": "faces", "list_id": str(list_id)})
+    work(1)
+    registry.faces().delete_lists(account, [list_id])
+
+    work()
+
+    ended(task, Status.FAILED)
+    assert {code for code, _ in errors_of(task)} == {22003, 28113}
+
+
+def test_a_list_that_goes_before_the_split_fails_the_task(make_faces, account, sent, work):
+    make_faces(1, 4)
+    list_id = uuid4()
+    registry.faces().ensure_list(account, list_id)
+    task = create(account, TaskType.LINKER, {"objects_type": "faces", "list_id": str(list_id)})
+    registry.faces().delete_lists(account, [list_id])
+
+    work()
+
+    ended(task, Status.FAILED)
+    assert errors_of(task) == [(22003, None)]
+
+
+def test_a_new_list_under_the_id_of_another_account_fails_the_task(make_faces, account, other_account, link):
+    make_faces(1, 4)
+    list_id = uuid4()
+    registry.faces().ensure_list(other_account, list_id)
+
+    task = link(Status.FAILED, create_list=1, list_id=str(list_id))
+
+    assert errors_of(task) == [(22003, None)]
+    assert members(other_account, list_id) == []
+
+
+def test_faces_of_another_account_are_never_linked(make_faces, account, other_account, link):
+    mine, theirs = make_faces(1, 2), uuid4()
+    registry.faces().add_faces(other_account, [NewFace(theirs)])
+
+    task = link(create_list=1, filters={"face_ids": [str(theirs), *texts(mine)]})
+
+    assert result_of(task) == texts(mine)
+    assert errors_of(task) == []
