@@ -8,6 +8,6 @@ class WorkersConfig(AppConfig):
 
     def ready(self) -> None:
         if settings.LUNATASKS_FAULTS_DIR or settings.LUNATASKS_BUG or settings.LUNATASKS_CLOCK_OFFSET:
-            from workers.torture import hooks  # noqa: PLC0415  never loaded outside of tests
+            from workers.torture import hooks
 
             hooks.install()

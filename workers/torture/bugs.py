@@ -71,7 +71,7 @@ def early_rename() -> None:
         target = Path(self.path(name))
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".part-")
-        os.replace(temporary, target)
+        Path(temporary).replace(target)
         with os.fdopen(handle, "wb") as stream:
             data = content.read()
             stream.write(data[: len(data) // 2])

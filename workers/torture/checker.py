@@ -148,9 +148,7 @@ def _fan_in(event: Event, known: Known) -> Iterator[Violation]:
         yield Violation("P2", f"{_name(event)} was merged twice")
     known.merges.add(key)
     waiting = [
-        part
-        for part in known.parts.values()
-        if part.task_id == event.task_id and part.status in (PENDING, IN_PROGRESS)
+        part for part in known.parts.values() if part.task_id == event.task_id and part.status in (PENDING, IN_PROGRESS)
     ]
     if waiting:
         yield Violation("P2", f"{_name(event)} was merged while {len(waiting)} parts had not ended")

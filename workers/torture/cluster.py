@@ -43,7 +43,9 @@ class Cluster:
             path.chmod(0o700 if path.is_dir() else 0o600)
             if os.geteuid() == 0:
                 os.chown(path, *_servant())
-        self._run("initdb", "-D", str(self.data), "-U", "lunatasks", "-A", "scram-sha-256", "-N", f"--pwfile={password}")
+        self._run(
+            "initdb", "-D", str(self.data), "-U", "lunatasks", "-A", "scram-sha-256", "-N", f"--pwfile={password}"
+        )
         with (self.data / "postgresql.conf").open("a") as stream:
             stream.write(f"\nlisten_addresses = '127.0.0.1'\nport = {self.port}\nunix_socket_directories = ''\n")
         self.start()

@@ -18,7 +18,7 @@ Connection = Any
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One change of a row. `old_...` are its values before; None of what was made, new ones None of what was deleted."""
+    """One change of a row; `old_...` are its values before, None when it was made; new ones None when it went."""
 
     id: int
     at: float
@@ -112,9 +112,7 @@ def statements(vendor: Literal["sqlite", "postgresql"]) -> Iterator[str]:
             yield _trigger(vendor, kind, table, task_id, values, change, row)
 
 
-def _trigger(
-    vendor: str, kind: str, table: str, task_id: str, values: dict[str, str], change: str, row: str
-) -> str:
+def _trigger(vendor: str, kind: str, table: str, task_id: str, values: dict[str, str], change: str, row: str) -> str:
     def side(name: str, present: bool) -> list[str]:
         if not present:
             return ["NULL"] * len(WATCHED)

@@ -1,0 +1,217 @@
+"""How each kind of fault is carried out on a stack."""
+
+import resource
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+
+from workers.torture import history
+from workers.torture.cluster import Cluster
+from workers.torture.ledger import Ledger
+from workers.torture.plan import Fault
+from workers.torture.promises import Table
+from workers.torture.world import World, is_process, kill, wait_for
+
+LEASE = 2.0
+PAST_THE_LEASE = 3.6
+"""Seconds: the lease, a pass of rescue, and time for another worker to take over."""
+REACHED_WITHIN = 6.0
+DATABASE_AWAY = 2.5
+SMALL_FILE = 4096
+WANTED_ACTIVE = 4
+
+
+@dataclass
+class Acts:
+    """One method a kind of fault; each returns what it did, or nothing when it could not be done now."""
+
+    world: World
+    ledger: Ledger
+    table: Table
+    cluster: Cluster | None = None
+    kills: int = 0
+    reached: set[str] = field(default_factory=set)
+
+    def carry_out(self, fault: Fault) -> str:
+        act: Callable[[Fault], str] = getattr(self, f"do_{fault.kind}")
+        return act(fault)
+
+    def feed(self) -> None:
+        """Keep the workers busy."""
+        if len(self.ledger.active()) < WANTED_ACTIVE:
+            self.ledger.post()
+
+    # kills
+
+    def do_worker(self, fault: Fault) -> str:
+        pid = self.world.some_worker(fault.chance)
+        return self._killed("P1", "kills of workers") if kill(pid) else ""
+
+    def do_point(self, fault: Fault) -> str:
+        if fault.point.startswith("rescue."):
+            kill(self.world.some_worker(fault.chance))  # rescue finds something only after a loss
+            self._killed("P1", "kills of workers")
+        if not self._reached(self.world.order(fault.point, "kill"), fault.point):
+            return ""
+        self.reached.add(fault.point)
+        return self._killed("P6" if "artefact" in fault.point else "P1", "kills at fault points")
+
+    def do_tree(self, fault: Fault) -> str:
+        supervisor = self.world.stack.supervisor
+        if supervisor is None or not kill(supervisor.pid):
+            return ""
+        return self._killed("P4", "kills of the whole tree")
+
+    def do_tree_at(self, fault: Fault) -> str:
+        if fault.point.startswith("rescue."):
+            kill(self.world.some_worker(fault.chance))
+            self._killed("P1", "kills of workers")
+        if not self._reached(self.world.order(fault.point, "killtree"), fault.point):
+            return ""
+        self.reached.add(fault.point)
+        return self._killed("P4", "kills of the whole tree at fault points")
+
+    def do_web(self, fault: Fault) -> str:
+        """The web server's processes; the supervisor ends the tree, the init system starts it again."""
+        pids = self.world.pids("granian")
+        if not pids or not kill(pids[0]):
+            return ""
+        if not wait_for(lambda: not any(is_process(pid) for pid in pids), 15):
+            self.table.count("P1", "web processes that outlived their parent")
+        return self._killed("P1", "kills of the web server")
+
+    def do_rescue(self, fault: Fault) -> str:
+        return self._killed("P1", "kills of rescue") if any(map(kill, self.world.pids("rescuetasks"))) else ""
+
+    def do_queue(self, fault: Fault) -> str:
+        return self._killed("P8", "kills of the queue server") if any(map(kill, self.world.pids("queue.conf"))) else ""
+
+    def _killed(self, promise: str, what: str) -> str:
+        self.kills += 1
+        self.table.count(promise, what)
+        return what
+
+    def _reached(self, order: Path, point: str) -> bool:
+        """Feed the workers until the order has been carried out; it is taken back after a while."""
+        give_up = time.monotonic() + REACHED_WITHIN
+        while order.exists() and time.monotonic() < give_up:
+            self.feed()
+            if point == "split.parts_written" and not self.ledger.active():
+                self.ledger.post()
+            time.sleep(0.03)
+        try:
+            order.unlink()
+        except FileNotFoundError:
+            return True
+        return False
+
+    # what is no kill
+
+    def do_stop(self, fault: Fault) -> str:
+        """SIGSTOP past the lease, then SIGCONT: a stale worker goes on where it was."""
+        if not self._reached(self.world.order(fault.point, "stop"), fault.point):
+            return ""
+        pid = self.world.stopped_process()
+        give_up = time.monotonic() + PAST_THE_LEASE
+        while time.monotonic() < give_up:
+            self.feed()
+            time.sleep(0.1)
+        if not kill(pid, signal.SIGCONT):
+            return ""
+        self.table.count("P3", "stale workers that went on")
+        return f"a worker slept at {fault.point}"
+
+    def do_full_disk(self, fault: Fault) -> str:
+        self.ledger.full_disks += 1
+        if not self._reached(self.world.order(fault.point, "nospace"), fault.point):
+            return ""
+        self.table.count("P6", "full disks")
+        return f"no space at {fault.point}"
+
+    def do_file_limit(self, fault: Fault) -> str:
+        """RLIMIT_FSIZE of a worker: every larger file, the database's among them, is cut off by the kernel."""
+        pid = self.world.some_worker(fault.chance)
+        self.ledger.full_disks += 1
+        if pid is None:
+            return ""
+        with suppress(ProcessLookupError, PermissionError):
+            soft, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (SMALL_FILE, hard))
+            give_up = time.monotonic() + 1.5
+            while time.monotonic() < give_up:
+                self.feed()
+                time.sleep(0.1)
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (soft, hard))
+            self.table.count("P6", "file size limits")
+            return "a file size limit"
+        return ""
+
+    def do_flush(self, fault: Fault) -> str:
+        self.world.flush_queue()
+        self.table.count("P8", "flushes of the queue")
+        return "the queue was emptied"
+
+    def do_cancel(self, fault: Fault) -> str:
+        jobs = [job for job in self.ledger.active() if not job.cancel_asked]
+        if not jobs:
+            return ""
+        self.ledger.cancel(jobs[int(fault.chance * len(jobs))])
+        return "a cancel"
+
+    def do_delete(self, fault: Fault) -> str:
+        jobs = [job for job in self.ledger.jobs.values() if not job.delete_asked][-10:]
+        if not jobs:
+            return ""
+        self.ledger.delete(jobs[int(fault.chance * len(jobs))])
+        return "a deletion"
+
+    def do_rerun(self, fault: Fault) -> str:
+        jobs = [job for job in self.ledger.ended() if not job.delete_asked][-10:]
+        if not jobs:
+            return ""
+        self.ledger.rerun([jobs[int(fault.chance * len(jobs))]])
+        self.table.count("P5", "reruns")
+        return "a rerun"
+
+    # the database
+
+    def do_database(self, fault: Fault) -> str:
+        if not self.world.stack.database:
+            what = self._lock_database()
+        elif self.cluster:
+            what = self._restart_database("immediate" if fault.chance < 0.5 else "fast")
+        else:
+            what = self._refuse_connections()
+        self.table.count("P11", what)
+        return what
+
+    def _lock_database(self) -> str:
+        with history.connected("", str(self.world.stack.home / "db.sqlite3")) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            time.sleep(LEASE + 0.5)
+            connection.execute("ROLLBACK")
+        return "locks past the lease"
+
+    def _restart_database(self, mode: str) -> str:
+        assert self.cluster is not None  # noqa: S101  the caller's branch
+        self.cluster.stop(mode)
+        time.sleep(DATABASE_AWAY)
+        self.cluster.start()
+        return f"restarts of the server ({mode})"
+
+    def _refuse_connections(self) -> str:
+        """All sessions of the stack's database end, and none is let in for a while."""
+        name = self.world.stack.name
+        with psycopg.connect(self.world.stack.database, autocommit=True) as connection:
+            connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')  # type: ignore[call-overload]
+            try:
+                connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+                time.sleep(DATABASE_AWAY)
+            finally:
+                connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')  # type: ignore[call-overload]
+        return "refused and ended connections"

@@ -1,0 +1,201 @@
+"""The client's side: what was asked for, what was answered, and how each task must therefore end."""
+
+import hashlib
+import json
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+
+from django.conf import settings
+
+from tasks_app.states import ACTIVE, Status
+from workers.torture.checker import Violation
+from workers.torture.mix import SCENARIOS, Scenario
+from workers.torture.promises import Table
+from workers.torture.world import World, chooser
+
+ACTIVE_VALUES = {int(status) for status in ACTIVE}
+EXCUSES = {28111, 28112, 28113}
+"""Errors of a task that met a full disk; it is run again and must then end well."""
+
+
+@dataclass
+class Job:
+    """An accepted task. A request without an answer may or may not have been carried out: `..._asked`."""
+
+    task_id: int
+    scenario: Scenario
+    cancel_asked: bool = False
+    cancelled: bool = False
+    delete_asked: bool = False
+    deleted: bool = False
+    rerun_asked: bool = False
+
+
+@dataclass
+class Ledger:
+    """Posts, cancels, deletes and reruns of tasks, and the check of what became of them."""
+
+    world: World
+    table: Table
+    seed: int
+    full_disks: int = 0
+    jobs: dict[int, Job] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
+    """SHA-256 of the calm run's answer, by scenario."""
+    checked: set[int] = field(default_factory=set)
+    _operators: list[tuple[list[int], "subprocess.Popen[bytes]"]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._chance = chooser(self.seed, "tasks")
+
+    def post(self, scenario: Scenario | None = None, *, patient: bool = False) -> Job | None:
+        """Post a task; None when it was not accepted."""
+        scenario = scenario or self._chance.choice(SCENARIOS)
+        ask = self.world.ask_until_answered if patient else self.world.ask
+        status, answer = ask("POST", scenario.path, scenario.body())
+        if status != 202:
+            return None
+        job = Job(json.loads(answer)["task_id"], scenario)
+        if job.task_id in self.jobs:
+            self.table.blame([Violation("P1", f"task {job.task_id} was accepted twice")])
+        self.jobs[job.task_id] = job
+        self.table.count("P1", "accepted POSTs")
+        return job
+
+    def active(self) -> list[Job]:
+        """Jobs that have not ended, oldest first."""
+        statuses = self.world.statuses()
+        return [job for number, job in sorted(self.jobs.items()) if statuses.get(number) in ACTIVE_VALUES]
+
+    def ended(self) -> list[Job]:
+        statuses = self.world.statuses()
+        return [job for number, job in sorted(self.jobs.items()) if statuses.get(number, 0) not in ACTIVE_VALUES]
+
+    def cancel(self, job: Job) -> int:
+        """Cancel, and once more: the second time must be refused and change nothing."""
+        job.cancel_asked = True
+        status, _ = self.world.ask("PATCH", f"/1/tasks/{job.task_id}")
+        if status != 204:
+            return status
+        job.cancelled = True
+        self.table.count("P5", "cancels")
+        before = self.world.task(job.task_id)
+        again, answer = self.world.ask_until_answered("PATCH", f"/1/tasks/{job.task_id}")
+        if again != 400 or json.loads(answer)["error_code"] != 28019:
+            self.table.blame([Violation("P5", f"task {job.task_id}: a second cancel was answered with {again}")])
+        if self._changed(before, self.world.task(job.task_id)):
+            self.table.blame([Violation("P5", f"task {job.task_id} changed after its cancel")])
+        return status
+
+    def _changed(self, before: dict[str, object] | None, after: dict[str, object] | None) -> bool:
+        names = ("task_status", "end_time", "result_id", "count_task_parts_done")
+        return before is None or after is None or any(before[name] != after[name] for name in names)
+
+    def delete(self, job: Job) -> None:
+        job.delete_asked = True
+        status, _ = self.world.ask("DELETE", f"/1/tasks/{job.task_id}")
+        job.deleted = status == 204
+
+    def rerun(self, jobs: list[Job]) -> None:
+        """Run ended tasks again, as an operator does; not waited for."""
+        if not jobs:
+            return
+        for job in jobs:
+            job.rerun_asked = True
+            self.checked.discard(job.task_id)
+        ids = [job.task_id for job in jobs]
+        code = (
+            "from tasks_app import services\nfrom lunatasks.errors import LunaError\n"
+            f"for number in {ids}:\n    try: services.rerun_task(task_id=number)\n    except LunaError: pass"
+        )
+        environment = self.world.stack.variables()
+        for name in ("LUNATASKS_FAULTS_DIR", "LUNATASKS_BUG", "LUNATASKS_CLOCK_OFFSET"):
+            environment.pop(name, None)
+        if not self.world.stack.queue:
+            environment.pop("REDIS_URL", None)
+        process = subprocess.Popen(
+            [sys.executable, str(settings.BASE_DIR / "manage.py"), "shell", "-v", "0", "-c", code],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=self.world.stack.log,
+            stderr=subprocess.STDOUT,
+        )
+        self._operators.append((ids, process))
+
+    def wait_for_operators(self) -> None:
+        """Wait until the reruns have been asked for."""
+        for _, process in self._operators:
+            process.wait(60)
+        self._operators.clear()
+
+    # -- the check ---------------------------------------------------------------------------------------
+
+    def check_ended(self) -> None:
+        """Every ended job against what its client was told, once each; those with an excuse are run again."""
+        excused = []
+        for job in self.ended():
+            if job.task_id in self.checked:
+                continue
+            self.checked.add(job.task_id)
+            task = self.world.task(job.task_id)
+            if task is None:
+                self._check_absent(job)
+            elif self._is_excused(job, task):
+                excused.append(job)
+            else:
+                self._check_outcome(job, task)
+        self.rerun(excused)
+
+    def _check_absent(self, job: Job) -> None:
+        if not job.delete_asked:
+            self.table.blame([Violation("P1", f"task {job.task_id} was accepted and is gone")])
+            return
+        for table in ("tasks_app_subtask", "errors_app_taskerror"):
+            if self.world.rows(f"SELECT id FROM {table} WHERE task_id = {job.task_id} LIMIT 1"):  # noqa: S608
+                self.table.blame([Violation("P1", f"task {job.task_id} was deleted, rows of {table} are left")])
+        self.table.count("P1", "deletions")
+
+    def _is_excused(self, job: Job, task: dict[str, object]) -> bool:
+        codes = self.codes(job)
+        failed = task["task_status"] == Status.FAILED and job.scenario.expected != Status.FAILED
+        return bool(failed and self.full_disks and codes and codes <= EXCUSES)
+
+    def codes(self, job: Job) -> set[int]:
+        rows = self.world.rows(f"SELECT error_code FROM errors_app_taskerror WHERE task_id = {job.task_id}")  # noqa: S608
+        return {code for (code,) in rows}
+
+    def _check_outcome(self, job: Job, task: dict[str, object]) -> None:
+        status, codes = task["task_status"], self.codes(job)
+        if job.deleted:
+            self.table.blame([Violation("P1", f"task {job.task_id} was deleted and is there")])
+        if status == Status.CANCELLED and job.cancel_asked:
+            return
+        if job.cancelled and not job.rerun_asked:
+            self.table.blame([Violation("P5", f"task {job.task_id} was cancelled and has status {status}")])
+        if status != job.scenario.expected or (job.scenario.code and codes != {job.scenario.code}):
+            self.table.blame([Violation("P1", f"task {job.task_id} ended in status {status} with errors {codes}")])
+        if status == Status.DONE:
+            self._check_result(job)
+
+    def _check_result(self, job: Job) -> None:
+        status, result = self.world.ask_until_answered("GET", f"/1/tasks/{job.task_id}/result")
+        if status != 200:
+            self.table.blame([Violation("P6", f"task {job.task_id} is done, its result is answered with {status}")])
+            return
+        self.table.count("P6", "results read")
+        wrong = job.scenario.check(result)
+        if wrong:
+            self.table.blame([Violation("P2", f"task {job.task_id}: {wrong}")])
+        digest = hashlib.sha256(result).hexdigest()
+        if self.digests.setdefault(job.scenario.name, digest) != digest:
+            self.table.blame([Violation("P7", f"task {job.task_id}: other bytes than the calm run's")])
+        self.table.count("P7", "equal results")
+
+    def wait_for_ends(self, within: float) -> list[Job]:
+        """Wait until all jobs have ended; those that have not."""
+        give_up = time.monotonic() + within
+        while (left := self.active()) and time.monotonic() < give_up:
+            time.sleep(0.1)
+        return left
