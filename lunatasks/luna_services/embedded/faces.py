@@ -3,30 +3,42 @@
 Locks are taken in one order everywhere: lists before faces, each by id.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from uuid import UUID, uuid5
 
-import numpy as np
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from lunatasks.luna_services.descriptors import VERSIONS, from_bytes
-from lunatasks.luna_services.embedded import rows, samples
+from lunatasks.luna_services.embedded import lists, rows, samples
+from lunatasks.luna_services.embedded.extracted import (
+    NEVER_EXTRACTED,
+    Descriptors,
+    attributes_extractable,
+    check_new_attributes,
+    pages_of,
+    put_attributes,
+)
 from lunatasks.luna_services.embedded.filters import matching_faces
 from lunatasks.luna_services.embedded.models import Face, FaceDescriptor, FaceLink, FaceList, FaceSample, StoredFile
 from lunatasks.luna_services.ports import (
     BadValue,
+    Extractable,
     FaceCard,
     FaceFilters,
     FacesNotFound,
     Ids,
+    ListCard,
     ListNotFound,
+    NewAttributes,
     NewFace,
+    StoredDescriptor,
     Vectors,
 )
 
 MOST_FACES = 1000
 _ROUNDS = 5  # of a call that meets another one over the same new faces
+_DESCRIPTORS = Descriptors(FaceDescriptor, "face", "face")
 
 
 class EmbeddedFaces:
@@ -50,11 +62,7 @@ class EmbeddedFaces:
 
     def iterate_ids(self, filters: FaceFilters, *, chunk: int = 1000) -> Iterator[list[UUID]]:
         """See the port."""
-        pages = matching_faces(filters).order_by("face_id").values_list("face_id", flat=True)
-        last: UUID | None = None
-        while ids := list((pages.filter(face_id__gt=last) if last else pages)[:chunk]):
-            yield ids
-            last = ids[-1]
+        return pages_of(matching_faces(filters), "face_id", chunk)
 
     def iterate_descriptors(
         self, filters: FaceFilters, *, version: int, chunk: int = 2000
@@ -62,9 +70,8 @@ class EmbeddedFaces:
         """See the port."""
         # ids first: over the join, PostgreSQL sorted the whole account again for every page
         for ids in self.iterate_ids(filters, chunk=chunk):
-            stored = FaceDescriptor.objects.filter(face__in=ids, version=version).order_by("face_id")
-            if page := list(stored.values_list("face_id", "vector")):
-                yield _ids(face_id for face_id, _ in page), _vectors([bytes(blob) for _, blob in page], version)
+            if page := _DESCRIPTORS.page(ids, version):
+                yield page
 
     def get_faces(self, account_id: UUID, face_ids: Sequence[UUID]) -> list[FaceCard]:
         """See the port."""
@@ -76,9 +83,9 @@ class EmbeddedFaces:
     def delete_faces(self, account_id: UUID, face_ids: Sequence[UUID]) -> list[UUID]:
         """See the port. The files of samples go after the commit."""
         _refuse_many(face_ids)
-        lists = FaceList.objects.filter(account_id=account_id, links__face__in=list(face_ids))
-        locked = _lock_lists(lists.values_list("list_id", flat=True))
-        ids = _lock_faces(account_id, face_ids, for_delete=True)
+        holding = FaceList.objects.filter(account_id=account_id, links__face__in=list(face_ids))
+        locked = lists.lock_lists(holding.values_list("list_id", flat=True))
+        ids = lists.lock_faces(account_id, face_ids, for_delete=True)
         if not ids:
             return []
         FaceList.objects.filter(list_id__in=locked).update(last_update_time=timezone.now())
@@ -102,21 +109,21 @@ class EmbeddedFaces:
     def link_faces(self, account_id: UUID, list_id: UUID, face_ids: Sequence[UUID]) -> list[UUID]:
         """See the port."""
         _refuse_many(face_ids)
-        _lock_list(account_id, list_id)
-        ids = _lock_faces(account_id, face_ids)
-        _link(list_id, ids)
+        lists.lock_list(account_id, list_id)
+        ids = lists.lock_faces(account_id, face_ids)
+        lists.link(list_id, ids)
         return ids
 
     @transaction.atomic
     def unlink_faces(self, account_id: UUID, list_id: UUID, face_ids: Sequence[UUID]) -> list[UUID]:
         """See the port."""
         _refuse_many(face_ids)
-        _lock_list(account_id, list_id)
+        lists.lock_list(account_id, list_id)
         links = FaceLink.objects.filter(face_list=list_id, face__in=list(face_ids))
         ids = sorted(links.values_list("face_id", flat=True))
         if ids:
             links.delete()
-            _touch(list_id)
+            lists.touch(list_id)
         return ids
 
     def open_sample(self, account_id: UUID, sample_id: UUID) -> bytes | None:
@@ -125,10 +132,88 @@ class EmbeddedFaces:
         name = files.values_list("name", flat=True).first()
         return samples.read(name) if name else None
 
+    def get_lists(self, account_id: UUID, list_ids: Sequence[UUID]) -> list[ListCard]:
+        """See the port."""
+        _refuse_many(list_ids, "lists")
+        return lists.cards(FaceList.objects.filter(account_id=account_id, list_id__in=list(list_ids)))
 
-def _refuse_many(items: Sequence[object]) -> None:
+    def iterate_lists(self, account_id: UUID, *, chunk: int = 1000) -> Iterator[list[ListCard]]:
+        """See the port."""
+        for ids in pages_of(FaceList.objects.filter(account_id=account_id), "list_id", chunk):
+            yield lists.cards(FaceList.objects.filter(list_id__in=ids))
+
+    def update_list(self, account_id: UUID, list_id: UUID, *, user_data: str) -> None:
+        """See the port."""
+        rows.check_text("user_data", user_data)
+        found = FaceList.objects.filter(account_id=account_id, list_id=list_id)
+        if not found.update(user_data=user_data):
+            raise ListNotFound(list_id)
+
+    @transaction.atomic
+    def delete_lists(self, account_id: UUID, list_ids: Sequence[UUID]) -> list[UUID]:
+        """See the port."""
+        _refuse_many(list_ids, "lists")
+        found = FaceList.objects.filter(account_id=account_id, list_id__in=list(list_ids))
+        ids = lists.lock_lists(found.values_list("list_id", flat=True))
+        FaceLink.objects.filter(face_list__in=ids).delete()
+        FaceList.objects.filter(list_id__in=ids).delete()
+        return ids
+
+    def get_descriptors(self, account_id: UUID, face_ids: Sequence[UUID], *, version: int) -> list[StoredDescriptor]:
+        """See the port."""
+        _refuse_many(face_ids)
+        return _DESCRIPTORS.get(sorted(self.existing_ids(account_id, face_ids)), version)
+
+    def put_descriptors(self, account_id: UUID, descriptors: Sequence[StoredDescriptor]) -> list[UUID]:
+        """See the port."""
+        _refuse_many(descriptors)
+        new = _DESCRIPTORS.rows(descriptors)
+        with lists.changing(account_id, [one.object_id for one in descriptors]) as change:
+            change.faces = _DESCRIPTORS.put(new, change.locked)
+        return change.locked
+
+    def delete_descriptors(self, account_id: UUID, face_ids: Sequence[UUID], *, version: int) -> list[UUID]:
+        """See the port."""
+        _refuse_many(face_ids)
+        with lists.changing(account_id, face_ids) as change:
+            change.faces = _DESCRIPTORS.delete(change.locked, version)
+        return change.faces
+
+    def put_attributes(self, account_id: UUID, attributes: Sequence[NewAttributes]) -> list[UUID]:
+        """See the port."""
+        _refuse_many(attributes)
+        check_new_attributes(attributes)
+        with lists.changing(account_id, [one.object_id for one in attributes]) as change:
+            owners = Face.objects.filter(face_id__in=change.locked)
+            change.faces = put_attributes(owners, attributes, ethnicity="ethnicity")
+        return change.locked
+
+    def iterate_ids_with_descriptor(
+        self, filters: FaceFilters, *, version: int, chunk: int = 1000
+    ) -> Iterator[list[UUID]]:
+        """See the port."""
+        return pages_of(matching_faces(filters).filter(_DESCRIPTORS.exists(version)), "face_id", chunk)
+
+    def iterate_for_descriptors(
+        self, filters: FaceFilters, *, version: int, missing: bool = True, chunk: int = 1000
+    ) -> Iterator[list[Extractable]]:
+        """See the port."""
+        faces = matching_faces(filters)
+        wanted = faces.filter(~_DESCRIPTORS.exists(version)) if missing else faces
+        return _DESCRIPTORS.extractable(pages_of(wanted, "face_id", chunk), _samples_of, version)
+
+    def iterate_for_attributes(
+        self, filters: FaceFilters, *, missing: bool = True, chunk: int = 1000
+    ) -> Iterator[list[Extractable]]:
+        """See the port."""
+        faces = matching_faces(filters)
+        wanted = faces.filter(NEVER_EXTRACTED) if missing else faces
+        return attributes_extractable(pages_of(wanted, "face_id", chunk), _samples_of, Face)
+
+
+def _refuse_many(items: Sequence[object], what: str = "faces") -> None:
     if len(items) > MOST_FACES:
-        raise BadValue(f"more than {MOST_FACES} faces in one call")
+        raise BadValue(f"more than {MOST_FACES} {what} in one call")
 
 
 def _until_no_conflict(add: Callable[[], list[UUID]]) -> list[UUID]:
@@ -150,14 +235,14 @@ def _add_faces(account_id: UUID, faces: dict[UUID, NewFace], list_id: UUID | Non
         images = {face.face_id: _write_sample(files, account_id, face) for face in new if face.sample is not None}
         with transaction.atomic():
             if list_id is not None:
-                _lock_list(account_id, list_id)
-            _require(known, set(_lock_faces(account_id, sorted(known))))
+                lists.lock_list(account_id, list_id)
+            _require(known, set(lists.lock_faces(account_id, sorted(known))))
             Face.objects.bulk_create([rows.face_row(account_id, face) for face in new])
             FaceDescriptor.objects.bulk_create(descriptors)
             samples.save_rows(list(images.values()))
             FaceSample.objects.bulk_create([FaceSample(image.file_id, face_id) for face_id, image in images.items()])
             if list_id is not None:
-                _link(list_id, ids)
+                lists.link(list_id, ids)
     return [face.face_id for face in new]
 
 
@@ -171,40 +256,9 @@ def _require(known: set[UUID], own: set[UUID]) -> None:
         raise FacesNotFound(missing[0])
 
 
-def _lock_list(account_id: UUID, list_id: UUID) -> None:
-    if FaceList.objects.select_for_update().filter(account_id=account_id, list_id=list_id).first() is None:
-        raise ListNotFound(list_id)
-
-
-def _lock_lists(list_ids: Iterable[UUID]) -> list[UUID]:
-    lists = FaceList.objects.select_for_update().filter(list_id__in=set(list_ids)).order_by("list_id")
-    return list(lists.values_list("list_id", flat=True))
-
-
-def _lock_faces(account_id: UUID, face_ids: Sequence[UUID], *, for_delete: bool = False) -> list[UUID]:
-    """Ids of those that exist, ascending. The rows are held against deletion, or for it, until the commit."""
-    if not face_ids:
-        return []
-    faces = matching_faces(FaceFilters(account_id, face_ids=list(face_ids)))
-    locked = faces.select_for_update(no_key=not for_delete).order_by("face_id")
-    return list(locked.values_list("face_id", flat=True))
-
-
-def _link(list_id: UUID, face_ids: Sequence[UUID]) -> None:
-    linked = set(FaceLink.objects.filter(face_list=list_id, face__in=face_ids).values_list("face_id", flat=True))
-    new = [FaceLink(face_list_id=list_id, face_id=face_id) for face_id in face_ids if face_id not in linked]
-    if new:
-        FaceLink.objects.bulk_create(new)
-        _touch(list_id)
-
-
-def _touch(list_id: UUID) -> None:
-    FaceList.objects.filter(list_id=list_id).update(last_update_time=timezone.now())
-
-
-def _ids(face_ids: Iterable[UUID]) -> Ids:
-    return np.frombuffer(b"".join(face_id.bytes for face_id in face_ids), dtype=np.uint8).reshape(-1, 16)
-
-
-def _vectors(blobs: list[bytes], version: int) -> Vectors:
-    return from_bytes(blobs, VERSIONS[version].dimension)
+def _samples_of(face_ids: Sequence[UUID]) -> dict[UUID, tuple[UUID, ...]]:
+    found: dict[UUID, list[UUID]] = defaultdict(list)
+    stored = FaceSample.objects.filter(face__in=list(face_ids)).order_by("sample_id")
+    for face_id, sample_id in stored.values_list("face_id", "sample_id"):
+        found[face_id].append(sample_id)
+    return {face_id: tuple(some) for face_id, some in found.items()}
