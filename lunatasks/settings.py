@@ -84,6 +84,15 @@ LUNATASKS_PART_SIZE = env.integer(
 LUNATASKS_GC_PART_SIZE = env.integer(
     "LUNATASKS_GC_PART_SIZE", 10, low=1, high=1000, help="objects of one part of gc; more when parts would exceed 1000"
 )
+LUNATASKS_MATCH_OBJECTS = env.integer(
+    "LUNATASKS_MATCH_OBJECTS", 1_000_000, low=1, high=1_000_000_000, help="most objects a side of one cross matching"
+)
+LUNATASKS_ROC_EXACT_PAIRS = env.integer(
+    "LUNATASKS_ROC_EXACT_PAIRS", 20_000_000, low=0, high=200_000_000, help="pairs up to which a ROC keeps every score"
+)
+LUNATASKS_ROC_TILE_ROWS = env.integer(
+    "LUNATASKS_ROC_TILE_ROWS", 16_384, low=1, high=65_536, help="objects a side of one part of a ROC"
+)
 LUNATASKS_MEMORY_MB = env.integer(
     "LUNATASKS_MEMORY_MB", 256, low=1, high=1_000_000, help="working memory of one part's arrays, MiB"
 )
@@ -257,7 +266,7 @@ LUNATASKS_QUEUE_PREFIX = env.text(
 REDIS_URL = env.text(
     "REDIS_URL", "", help="Redis or Valkey; a server of our own under LUNATASKS_HOME when empty"
 ) or secrets.embedded_queue_url(LUNATASKS_HOME)
-LUNATASKS_TASK_QUEUES = ("linker", "clustering", "gc", "reporter", "exporter")
+LUNATASKS_TASK_QUEUES = ("linker", "clustering", "gc", "reporter", "cross_match", "roc", "exporter")
 LUNATASKS_QUEUES = tuple(f"{LUNATASKS_QUEUE_PREFIX}{name}" for name in ("control", *LUNATASKS_TASK_QUEUES))
 RQ_QUEUES = {
     name: {
