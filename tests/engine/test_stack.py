@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import time
 
 import numpy as np
@@ -112,7 +113,11 @@ def test_a_second_runall_of_the_same_home_is_refused(make_stack):
 def test_workers_refuse_to_start_without_the_models(make_stack, tmp_path):
     with Stack(environment={"LUNATASKS_MODELS_DIR": str(tmp_path)}) as stack:
         done = subprocess.run(
-            ["python", "manage.py", "runworker"], env=stack.variables(), capture_output=True, text=True, check=False
+            [sys.executable, "manage.py", "runworker"],
+            env=stack.variables(),
+            capture_output=True,
+            text=True,
+            check=False,
         )
 
     assert done.returncode == 1
