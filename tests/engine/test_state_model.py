@@ -1,0 +1,427 @@
+"""Tasks and parts against a simple model: several workers, any order of claims, ends, cancels, reruns, losses, deletions."""
+
+import itertools
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import HealthCheck, settings, strategies
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
+
+from lunatasks import errors
+from tasks_app import transitions
+from tasks_app.models import Subtask, Task
+from tasks_app.states import ACTIVE, OPEN, TERMINAL, Status, Step, TaskType
+from tasks_app.transitions import Artefact, FenceLost, PartFence, TaskFence
+from tests.conftest import ACCOUNT
+
+pytestmark = pytest.mark.django_db(transaction=True)
+ALIVE, EXPIRED = 3600, -1
+MAX_LOST = 2
+
+
+@dataclass
+class PartModel:
+    run: int
+    phase: int
+    number: int
+    status: Status = Status.PENDING
+    attempt: int = 0
+    lost: int = 0
+    lease: int | None = None
+    path: str = ""
+
+
+@dataclass
+class TaskModel:
+    status: Status = Status.PENDING
+    step: Step = Step.SPLIT
+    run: int = 1
+    phase: int = 0
+    planned: int = 0
+    last: bool = False
+    attempt: int = 0
+    lost: int = 0
+    lease: int | None = None
+    path: str = ""
+    errors: int = 0
+    parts: dict[int, PartModel] = field(default_factory=dict)
+
+    def counts(self) -> tuple[int, int]:
+        done = sum(part.status == Status.DONE for part in self.parts.values())
+        return done, len(self.parts)
+
+    def end(self, status: Status, path: str = "") -> None:
+        self.status, self.lease, self.path = status, None, path
+
+    def settle(self) -> None:
+        for part in self.parts.values():
+            if part.status in OPEN:
+                part.status, part.lease = Status.CANCELLED, None
+
+    def open(self, step: Step) -> None:
+        self.step, self.lost, self.lease = step, 0, None
+
+    def end_phase(self) -> None:
+        parts = [part for part in self.parts.values() if part.phase == self.phase]
+        if any(part.status in OPEN for part in parts):
+            return
+        if parts and not any(part.status == Status.DONE for part in parts):
+            self.errors += 1
+            self.end(Status.FAILED)
+        elif self.last:
+            self.open(Step.MERGE)
+            self.status = Status.COLLECT_RESULTS
+        else:
+            self.phase += 1
+            self.open(Step.SPLIT)
+
+
+class Engine(RuleBasedStateMachine):
+    """`tasks` are ids; `steps` and `works` are claims that some worker believes to hold, stale ones among them."""
+
+    tasks = Bundle("tasks")
+    steps = Bundle("steps")
+    works = Bundle("works")
+
+    def __init__(self):
+        super().__init__()
+        self.model: dict[int, TaskModel] = {}
+        self.paths = itertools.count()
+
+    def teardown(self):
+        Task.objects.all().delete()
+
+    # -- what the model says about a fence
+
+    def holds_step(self, fence: TaskFence) -> TaskModel | None:
+        task = self.model.get(fence.task_id)
+        if task is None or task.status not in ACTIVE:
+            return None
+        same = (task.run, task.step, task.phase, task.attempt) == (fence.run, fence.step, fence.phase, fence.attempt)
+        return task if same else None
+
+    def holds_part(self, fence: PartFence) -> PartModel | None:
+        task = self.model.get(fence.task_id)
+        part = task.parts.get(fence.part_id) if task else None
+        if part is None or part.status != Status.IN_PROGRESS:
+            return None
+        return part if (part.run, part.attempt) == (fence.run, fence.attempt) else None
+
+    def path(self) -> Artefact:
+        return Artefact(f"tasks/{next(self.paths)}", 1, "0" * 64)
+
+    # -- clients
+
+    @rule(target=tasks)
+    def create(self):
+        task = transitions.create(account_id=ACCOUNT, task_type=TaskType.CLUSTERING, content={})
+        self.model[task.pk] = TaskModel()
+        return task.pk
+
+    @rule(task_id=tasks)
+    def cancel(self, task_id):
+        task = self.model.get(task_id)
+        if task is None:
+            with pytest.raises(errors.TaskNotFound):
+                transitions.cancel(task_id)
+        elif task.status in TERMINAL:
+            with pytest.raises(errors.NotCancellable):
+                transitions.cancel(task_id)
+        else:
+            transitions.cancel(task_id)
+            task.errors += 1
+            task.end(Status.CANCELLED)
+            task.settle()
+
+    @rule(task_id=tasks)
+    def rerun(self, task_id):
+        task = self.model.get(task_id)
+        if task is None or task.status in ACTIVE:
+            with pytest.raises(errors.TaskNotFound if task is None else errors.NotRerunnable):
+                transitions.rerun(task_id, request_id="")
+            return
+        afresh = task.status == Status.DONE or task.step == Step.RESTART
+        transitions.rerun(task_id, request_id="")
+        task.run += 1
+        task.status, task.lost, task.path, task.lease = Status.PENDING, 0, "", None
+        task.step = Step.RESTART if afresh else Step.RESUME
+
+    @rule(task_id=consumes(tasks))
+    def delete(self, task_id):
+        if task_id in self.model and self.model[task_id].status in TERMINAL:
+            transitions.delete(task_id)
+            del self.model[task_id]
+
+    # -- claims
+
+    @rule(target=steps, task_id=tasks, behind=strategies.integers(0, 1), lease=strategies.sampled_from([ALIVE, EXPIRED]))
+    def claim_step(self, task_id, behind, lease):
+        """By a message for the attempt the row stands at, or for one before."""
+        row = Task.objects.filter(pk=task_id).first()
+        if row is None or row.attempt < behind:
+            return multiple()
+        fence = TaskFence(row.pk, row.run, Step(row.step), row.phase, row.attempt - behind)
+        free = self.holds_step(fence)
+        expected = free is not None and free.lease is None and not (behind and free.attempt != fence.attempt)
+        if row.step == Step.PARTS:
+            return multiple()  # no message names this step
+
+        claimed = transitions.claim_task(fence, worker="w", lease=lease)
+
+        assert (claimed is not None) == expected
+        if claimed is None:
+            return multiple()
+        task = self.model[task_id]
+        task.attempt, task.lease = task.attempt + 1, lease
+        if task.status == Status.PENDING:
+            task.status = Status.IN_PROGRESS
+        return claimed
+
+    @rule(
+        target=works,
+        task_id=tasks,
+        which=strategies.integers(0, 3),
+        behind=strategies.integers(0, 1),
+        lease=strategies.sampled_from([ALIVE, EXPIRED]),
+    )
+    def claim_part(self, task_id, which, behind, lease):
+        rows = list(Subtask.objects.filter(task_id=task_id).order_by("pk"))
+        if not rows or rows[which % len(rows)].attempt < behind:
+            return multiple()
+        row = rows[which % len(rows)]
+        task, part = self.model[task_id], self.model[task_id].parts[row.pk]
+        ready = (task.status, task.step, task.phase) == (Status.IN_PROGRESS, Step.PARTS, part.phase)
+        expected = not behind and part.status == Status.PENDING and ready and part.run == task.run
+
+        claimed = transitions.claim_part(
+            PartFence(task_id, row.pk, row.run, row.attempt - behind), worker="w", lease=lease
+        )
+
+        assert (claimed is not None) == expected
+        if claimed is None:
+            return multiple()
+        part.attempt, part.status, part.lease = part.attempt + 1, Status.IN_PROGRESS, lease
+        return claimed
+
+    # -- work on steps
+
+    @rule(fence=steps, count=strategies.integers(0, 3), last=strategies.booleans())
+    def split(self, fence, count, last):
+        if fence.step != Step.SPLIT:
+            return
+        task = self.holds_step(fence)
+        if task is None:
+            with pytest.raises(FenceLost):
+                transitions.start_parts(fence, count=count, last=last, inputs={})
+            return
+        last = last or fence.phase == 2
+        transitions.clear_unplanned_parts(fence)
+        transitions.add_parts(fence, range(count), first=0)
+        transitions.start_parts(fence, count=count, last=last, inputs={})
+        for row in Subtask.objects.filter(task_id=fence.task_id, phase=fence.phase):
+            task.parts[row.pk] = PartModel(fence.run, fence.phase, row.number)
+        task.step, task.lease, task.planned, task.last = Step.PARTS, None, fence.phase + 1, last
+        if not count:
+            task.end_phase()
+
+    @rule(fence=steps)
+    def reopen(self, fence):
+        if fence.step not in (Step.RESUME, Step.RESTART):
+            return
+        task = self.holds_step(fence)
+        work = transitions.resume if fence.step == Step.RESUME else transitions.restart
+        if task is None:
+            if Task.objects.filter(pk=fence.task_id).exists():
+                with pytest.raises(FenceLost):
+                    work(fence)
+            return
+        work(fence)
+        task.errors = Task.objects.get(pk=fence.task_id).errors.count()
+        if fence.step == Step.RESTART:
+            task.parts.clear()
+            task.phase, task.planned, task.last = 0, 0, False
+            task.open(Step.SPLIT)
+            return
+        self.resumed(task)
+
+    def resumed(self, task: TaskModel) -> None:
+        task.parts = {pk: part for pk, part in task.parts.items() if part.phase < task.planned}
+        broken = min((part.phase for part in task.parts.values() if part.status != Status.DONE), default=None)
+        if broken is None:
+            task.open(Step.MERGE if task.planned and task.last else Step.SPLIT)
+            if task.step == Step.MERGE:
+                task.status = Status.COLLECT_RESULTS
+            else:
+                task.phase = task.planned
+            return
+        task.parts = {pk: part for pk, part in task.parts.items() if part.phase <= broken}
+        for part in task.parts.values():
+            if part.status != Status.DONE:
+                part.run, part.status, part.lost, part.lease = task.run, Status.PENDING, 0, None
+        task.last = task.last and broken + 1 == task.planned
+        task.phase, task.planned = broken, broken + 1
+        task.open(Step.PARTS)
+
+    @rule(fence=steps)
+    def finish_task(self, fence):
+        if fence.step != Step.MERGE:
+            return
+        task, artefact = self.holds_step(fence), self.path()
+        if task is None:
+            with pytest.raises(FenceLost):
+                transitions.finish_task(fence, artefact)
+            return
+        transitions.finish_task(fence, artefact)
+        task.end(Status.DONE, artefact.path)
+
+    @rule(fence=steps)
+    def fail_task(self, fence):
+        task = self.holds_step(fence)
+        if task is None:
+            with pytest.raises(FenceLost):
+                transitions.fail_task(fence, [errors.InternalError()])
+            return
+        transitions.fail_task(fence, [errors.InternalError()])
+        task.errors += 1
+        task.end(Status.FAILED)
+
+    # -- work on parts
+
+    @rule(fence=works, ends_well=strategies.booleans())
+    def end_part(self, fence, ends_well):
+        part, artefact = self.holds_part(fence), self.path()
+
+        def call():
+            if ends_well:
+                transitions.finish_part(fence, artefact)
+            else:
+                transitions.fail_part(fence, [errors.InternalError()])
+
+        if part is None:
+            with pytest.raises(FenceLost):
+                call()
+            return
+        call()
+        task = self.model[fence.task_id]
+        part.status, part.lease = (Status.DONE if ends_well else Status.FAILED), None
+        part.path = artefact.path if ends_well else part.path
+        task.errors += not ends_well
+        task.end_phase()
+
+    # -- both
+
+    @rule(fence=steps | works, lease=strategies.sampled_from([ALIVE, EXPIRED]))
+    def heartbeat(self, fence, lease):
+        row = self.holds_step(fence) if isinstance(fence, TaskFence) else self.holds_part(fence)
+        expected = row is not None and row.lease is not None
+
+        assert transitions.extend_lease(fence, lease=lease, done=1, total=2) == expected
+
+        if expected:
+            row.lease = lease
+
+    @rule(fence=steps | works)
+    def hand_back(self, fence):
+        row = self.holds_step(fence) if isinstance(fence, TaskFence) else self.holds_part(fence)
+
+        assert transitions.hand_back(fence) == (row is not None)
+
+        if row is not None:
+            row.lease = None
+            if isinstance(row, PartModel):
+                row.status = Status.PENDING
+
+    @rule(task_id=tasks)
+    def rescue_step(self, task_id):
+        row, task = Task.objects.filter(pk=task_id).first(), self.model.get(task_id)
+        if row is None:
+            return
+        expected = task.lease == EXPIRED and task.status in ACTIVE
+        if task.lost + 1 >= MAX_LOST:
+            assert transitions.quarantine_task(row, errors.InternalError()) == expected
+            if expected:
+                task.errors += 1
+                task.lost += 1
+                task.end(Status.FAILED)
+            return
+        assert transitions.release_lost_task(row) == expected
+        if expected:
+            task.lost, task.lease = task.lost + 1, None
+
+    @rule(task_id=tasks, which=strategies.integers(0, 3))
+    def rescue_part(self, task_id, which):
+        rows = list(Subtask.objects.filter(task_id=task_id).order_by("pk"))
+        if not rows:
+            return
+        row = rows[which % len(rows)]
+        task, part = self.model[task_id], self.model[task_id].parts[row.pk]
+        expected = part.lease == EXPIRED and part.status == Status.IN_PROGRESS
+        if part.lost + 1 >= MAX_LOST:
+            assert transitions.quarantine_part(row, errors.InternalError()) == expected
+            if expected:
+                part.status, part.lease, part.lost = Status.FAILED, None, part.lost + 1
+                task.errors += 1
+                task.end_phase()
+            return
+        assert transitions.release_lost_part(row) == expected
+        if expected:
+            part.status, part.lease, part.lost = Status.PENDING, None, part.lost + 1
+
+    # -- what holds at every moment
+
+    @initialize(target=tasks)
+    def first_task(self):
+        return self.create()
+
+    @invariant()
+    def the_rows_are_as_the_model_says(self):
+        assert {row.pk for row in Task.objects.all()} == set(self.model)
+        for row in Task.objects.all():
+            task = self.model[row.pk]
+            assert (row.task_status, row.step, row.run, row.phase, row.attempt, row.lost_count) == (
+                task.status, task.step, task.run, task.phase, task.attempt, task.lost,
+            )  # fmt: skip
+            assert (row.lease_until is not None) == (task.lease is not None)
+            assert (row.end_time is not None) == (task.status in TERMINAL)
+            assert row.result_path == task.path
+            assert row.errors.count() == task.errors
+
+    @invariant()
+    def the_parts_are_as_the_model_says(self):
+        for task_id, task in self.model.items():
+            rows = {
+                row.pk: (row.run, row.phase, row.number, Status(row.subtask_status), row.attempt, row.lost_count,
+                         row.lease_until is not None, row.result_path)
+                for row in Subtask.objects.filter(task_id=task_id)
+            }  # fmt: skip
+            assert rows == {
+                pk: (part.run, part.phase, part.number, part.status, part.attempt, part.lost,
+                     part.lease is not None, part.path)
+                for pk, part in task.parts.items()
+            }  # fmt: skip
+
+    @invariant()
+    def the_counts_of_parts_are_right(self):
+        for row in Task.objects.filter(step__in=[Step.PARTS, Step.MERGE]):
+            assert (row.count_task_parts_done, row.count_task_parts_all) == self.model[row.pk].counts()
+
+
+def test_any_order_of_transitions_by_several_workers_follows_the_model(transactional_db, sent):
+    run_state_machine_as_test(
+        Engine,
+        settings=settings(
+            max_examples=25,
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
