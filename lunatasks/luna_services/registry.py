@@ -6,7 +6,7 @@ from typing import cast
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from lunatasks.luna_services.ports import Buckets, Events, Faces, ImageStore
+from lunatasks.luna_services.ports import Buckets, Events, Faces, Handlers, ImageStore
 
 
 @cache
@@ -25,6 +25,12 @@ def events() -> Events:
 def image_store() -> ImageStore:
     """The image store of this installation."""
     return cast(ImageStore, import_string(settings.LUNATASKS_IMAGE_STORE)())
+
+
+@cache
+def handlers() -> Handlers:
+    """The handlers service of this installation."""
+    return cast(Handlers, import_string(settings.LUNATASKS_HANDLERS)())
 
 
 def buckets() -> Buckets:

@@ -10,6 +10,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from lunatasks.luna_services.embedded.handler_models import Handler as Handler
+
 TEXT_LENGTH = 128
 """Longest external_id and user_data, in characters (the platform's gateway has the same limit)."""
 

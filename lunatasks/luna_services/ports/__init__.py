@@ -28,6 +28,17 @@ from lunatasks.luna_services.ports.events import (
     TopMatch,
 )
 from lunatasks.luna_services.ports.faces import FaceCard, FaceFilters, Faces, ListCard, NewFace
+from lunatasks.luna_services.ports.handlers import (
+    BadPolicies,
+    HandledEvent,
+    HandlerCard,
+    HandlerNotFound,
+    HandlerRun,
+    Handlers,
+    NewHandler,
+    NotOffered,
+    SourceImage,
+)
 from lunatasks.luna_services.ports.images import Buckets, ImageStore, ObjectInfo
 from lunatasks.luna_services.ports.values import (
     BasicAttributes,
@@ -43,6 +54,7 @@ from lunatasks.luna_services.ports.values import (
 __all__ = [
     "BadDescriptor",
     "BadImage",
+    "BadPolicies",
     "BadValue",
     "BasicAttributes",
     "BucketExists",
@@ -61,6 +73,11 @@ __all__ = [
     "Faces",
     "FacesNotFound",
     "GeoRectangle",
+    "HandledEvent",
+    "HandlerCard",
+    "HandlerNotFound",
+    "HandlerRun",
+    "Handlers",
     "Ids",
     "ImageNotFound",
     "ImageStore",
@@ -69,10 +86,13 @@ __all__ = [
     "NewAttributes",
     "NewEvent",
     "NewFace",
+    "NewHandler",
+    "NotOffered",
     "ObjectInfo",
     "ObjectNotFound",
     "PortError",
     "Rect",
+    "SourceImage",
     "StoredDescriptor",
     "TopMatch",
     "Vector",
