@@ -3,6 +3,7 @@
 Every read is kept in `DECLARED`, from which the table of the README is made and checked.
 """
 
+import ipaddress
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -76,9 +77,9 @@ def boolean(name: str, default: bool, *, help: str) -> bool:
         raise ImproperlyConfigured(f"{name}: {value!r} is not one of {', '.join(words)}") from None
 
 
-def choice(name: str, default: str, *, choices: Sequence[str], help: str) -> str:
+def choice(name: str, default: str, *, choices: Sequence[str], help: str, shown: str | None = None) -> str:
     """One of the given words."""
-    value = _read(name, default, help)
+    value = _read(name, default, help, shown)
     if value is None:
         return default
     if value not in choices:
@@ -116,3 +117,14 @@ def table() -> str:
         default = f"`{variable.default}`" if variable.default else ""
         rows.append(f"| `{variable.name}` | {default} | {variable.help} |")
     return "\n".join(rows)
+
+
+def is_public_address(host: str) -> bool:
+    """Whether strangers may reach a server that listens there; a name that is not localhost may be anything."""
+    if host == "localhost":
+        return False
+    try:
+        address = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return True
+    return address.is_unspecified or not (address.is_loopback or address.is_private or address.is_link_local)

@@ -138,6 +138,16 @@ LUNATASKS_API_PREFIXES = env.names(
     "LUNATASKS_API_PREFIXES", ("1",), help="path prefixes of the task routes; 6 as at the gateway"
 )
 LUNATASKS_MANUAL_URL = env.text("LUNATASKS_MANUAL_URL", "/docs/dev", help="where error links lead")
+LUNATASKS_MANUAL_DIR = env.path(
+    "LUNATASKS_MANUAL_DIR", BASE_DIR / "docs/_build/html", help="folder of the built manual", shown="docs/_build/html"
+)
+LUNATASKS_API_AUTH = env.choice(
+    "LUNATASKS_API_AUTH",
+    "token" if env.is_public_address(LUNATASKS_HOST) else "off",
+    choices=("off", "token"),
+    help="whether the API asks for an access token",
+    shown="off; token on a public LUNATASKS_HOST",
+)
 LUNATASKS_MAX_BODY = env.integer(
     "LUNATASKS_MAX_BODY", 32 * 2**20, low=1024, high=2**31, help="largest request body, bytes"
 )
@@ -301,10 +311,25 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["lunatasks.api.renderers.OrjsonRenderer"],
     "DEFAULT_PARSER_CLASSES": [],
     "EXCEPTION_HANDLER": "lunatasks.api.exceptions.exception_handler",
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "lunatasks.api.openapi.OperationSchema",
     "UNAUTHENTICATED_USER": None,
 }
-SPECTACULAR_SETTINGS = {"TITLE": "Luna Tasks", "VERSION": "1.0.0"}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Luna Tasks",
+    "VERSION": "1.0.0",
+    "DESCRIPTION": "Long-running tasks of a face platform: clustering, linking, matching, reports, evaluation.",
+    "LICENSE": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    "OAS_VERSION": "3.1.1",
+    "TAGS": [
+        {"name": "creation", "description": "Creating tasks"},
+        {"name": "tasks", "description": "Tasks, their parts and results"},
+        {"name": "errors", "description": "Errors of tasks"},
+        {"name": "service", "description": "The service itself"},
+    ],
+    "PREPROCESSING_HOOKS": ["lunatasks.api.openapi.plain_paths"],
+    "POSTPROCESSING_HOOKS": ["lunatasks.api.openapi.add_components"],
+    "SERVE_INCLUDE_SCHEMA": False,
+}
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},

@@ -2,7 +2,10 @@
 
 from django.conf import settings
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
+
+from lunatasks.api.views import UnknownPath
+from tasks_app.api.metrics import MetricsView
 
 DIRECT_PREFIX = "1"
 """Under any other prefix the service answers as it does behind the platform's gateway."""
@@ -10,11 +13,13 @@ DIRECT_PREFIX = "1"
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("lunatasks.api.urls")),
+    re_path(r"^metrics/?$", MetricsView.as_view(), name="metrics"),
     *(
         path(f"{prefix}/", include(application), {"gateway": prefix != DIRECT_PREFIX})
         for prefix in settings.LUNATASKS_API_PREFIXES
         for application in ("tasks_app.api.urls", "errors_app.api.urls")
     ),
+    re_path(r"^(?!admin/)", UnknownPath.as_view(), name="unknown"),
 ]
 
 handler400 = "lunatasks.api.exceptions.bad_request"

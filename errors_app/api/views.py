@@ -1,11 +1,12 @@
 """Resources of stored task errors."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from errors_app.api import operations
 from errors_app.models import TaskError
 from lunatasks.api.query import Page, path_id
 from lunatasks.api.views import ApiView
@@ -53,6 +54,8 @@ class ErrorsView(ApiView):
 class ErrorList(ErrorsView):
     """GET /1/tasks/errors."""
 
+    operations: ClassVar = {"GET": operations.LIST}
+
     def get(self, request: Request, **kwargs: Any) -> Response:
         return self.page(self.query.page(), self.matching(status_code=self.query.integer("status_code", 400, 599)))
 
@@ -60,12 +63,16 @@ class ErrorList(ErrorsView):
 class ErrorCount(ErrorsView):
     """GET /1/tasks/errors/count."""
 
+    operations: ClassVar = {"GET": operations.COUNTED}
+
     def get(self, request: Request, **kwargs: Any) -> Response:
         return Response({"count": self.matching().count()})
 
 
 class ErrorDetail(ErrorsView):
     """GET /1/tasks/errors/{error_id}."""
+
+    operations: ClassVar = {"GET": operations.DETAIL}
 
     def get(self, request: Request, error_id: str, **kwargs: Any) -> Response:
         number = path_id(error_id, TaskErrorNotFound)
@@ -79,12 +86,16 @@ class ErrorDetail(ErrorsView):
 class TaskErrorList(ErrorsView):
     """GET /1/tasks/{task_id}/errors."""
 
+    operations: ClassVar = {"GET": operations.OF_TASK}
+
     def get(self, request: Request, task_id: str, **kwargs: Any) -> Response:
         return self.page(self.query.page(), self.of_task(task_id))
 
 
 class TaskErrorCount(ErrorsView):
     """GET /1/tasks/{task_id}/errors/count."""
+
+    operations: ClassVar = {"GET": operations.COUNTED_OF_TASK}
 
     def get(self, request: Request, task_id: str, **kwargs: Any) -> Response:
         lookups = self.moments_and_code()

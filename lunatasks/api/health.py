@@ -24,7 +24,12 @@ def parts_down(*, include_luna_services: bool) -> list[str]:
     """Names of the parts that do not work, in a fixed order."""
     probes: dict[str, Callable[[], None]] = {"database": _database, "queue": _queue, "storage": _storage}
     if include_luna_services:
-        probes["luna-faces"] = _faces
+        probes |= {
+            "luna-faces": _faces,
+            "luna-events": _events,
+            "luna-image-store": _image_store,
+            "luna-handlers": _handlers,
+        }
     return [name for name, probe in probes.items() if not _works(name, probe)]
 
 
@@ -69,3 +74,17 @@ def _probe_storage(alias: str) -> None:
 
 def _faces() -> None:
     registry.faces().existing_ids(settings.LUNATASKS_DEFAULT_ACCOUNT_ID, [uuid.uuid4()])
+
+
+def _events() -> None:
+    registry.events().existing_ids(settings.LUNATASKS_DEFAULT_ACCOUNT_ID, [uuid.uuid4()])
+
+
+def _image_store() -> None:
+    registry.image_store().has_image(
+        settings.LUNATASKS_DEFAULT_ACCOUNT_ID, registry.buckets().face_samples, uuid.uuid4()
+    )
+
+
+def _handlers() -> None:
+    registry.handlers().get_handler(settings.LUNATASKS_DEFAULT_ACCOUNT_ID, uuid.uuid4())

@@ -1,9 +1,11 @@
 """The base of API views, and the resources that belong to no application."""
 
 import time
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 from uuid import UUID
 
+import orjson
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -12,10 +14,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from lunatasks.api import accounts, health
+from lunatasks import errors
+from lunatasks.api import accounts, documents, effective, health, tokens
+from lunatasks.api.negotiation import preferred
+from lunatasks.api.openapi import Operation, header, query, record
 from lunatasks.api.query import Query
 from lunatasks.api.version import API_VERSION, VERSION
-from lunatasks.errors import CATALOGUE, LunaError, Unhealthy
+from lunatasks.errors import CATALOGUE, LunaError, PageNotFound, Unhealthy
 
 
 class OnlyJson(BaseContentNegotiation):
@@ -29,19 +34,34 @@ class OnlyJson(BaseContentNegotiation):
 
 
 class ApiView(APIView):
-    """A view that answers plain dicts. `gateway`: mounted under a prefix that works as the platform's gateway."""
+    """A view that answers plain dicts. `gateway`: mounted under a prefix that works as the platform's gateway.
+
+    Where access tokens are on, every view asks for one, unless it is `open_to_all`; one that shows what belongs
+    to no account `needs_all_accounts`.
+    """
 
     content_negotiation_class = OnlyJson
     gateway = False
+    open_to_all = False
+    needs_all_accounts = False
+    operations: ClassVar[Mapping[str, Operation]] = {}
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        super().initial(request, *args, **kwargs)
         self.query = Query(request)
         self.gateway = bool(kwargs.get("gateway"))
+        self.grant = tokens.UNLIMITED if self.open_to_all else tokens.grant_of(request)
+        if self.needs_all_accounts:
+            self.grant.require_all()
+        if request.method not in ("GET", "HEAD", "OPTIONS"):
+            self.grant.require_write()
 
     def reader(self) -> UUID | None:
-        """The account that this request may see, None for all."""
-        return accounts.reader(self.request, self.query, gateway=self.gateway)
+        """The account that this request may see, None for all. Raises BadQuery, OutOfScope."""
+        return accounts.reader(self.request, self.query, self.grant, gateway=self.gateway)
+
+    def operation(self, method: str) -> Operation:
+        """What the OpenAPI document says of a method."""
+        return self.operations[method]
 
     def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
         """The methods in `Allow`; no body."""
@@ -51,12 +71,38 @@ class ApiView(APIView):
 class StartView(ApiView):
     """GET /: people look for the administration there."""
 
+    open_to_all = True
+    schema = None
+
     def get(self, request: Request) -> HttpResponseRedirect:
         return HttpResponseRedirect(reverse("admin:index"))
 
 
+class UnknownPath(ApiView):
+    """Any path that is none: with the error body in debug mode too."""
+
+    open_to_all = True
+    schema = None
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        raise PageNotFound(request.path)
+
+
 class VersionView(ApiView):
     """GET /version."""
+
+    open_to_all = True
+    operations: ClassVar = {
+        "GET": Operation(
+            name="getVersion",
+            summary="Get the version of the service",
+            tag="service",
+            answer=record(
+                {"Version": record({name: {"type": "integer"} for name in ("api", "major", "minor", "patch")})}
+            ),
+            example={"Version": {"api": 1, "major": 1, "minor": 0, "patch": 0}},
+        )
+    }
 
     def get(self, request: Request) -> Response:
         major, minor, patch = VERSION
@@ -65,6 +111,26 @@ class VersionView(ApiView):
 
 class HealthView(ApiView):
     """GET /healthcheck."""
+
+    open_to_all = True
+    operations: ClassVar = {
+        "GET": Operation(
+            name="getHealth",
+            summary="Ask whether the parts of the service work",
+            description="Database, queue and storage are really used; 1 asks each LUNA service too.",
+            tag="service",
+            parameters=[
+                query(
+                    "include_luna_services",
+                    {"type": "integer", "enum": [0, 1], "default": 0},
+                    "Whether the LUNA services are asked too.",
+                )
+            ],
+            answer=record({"execution_time": {"type": "number", "minimum": 0}}),
+            example={"execution_time": 0.123},
+            errors=[errors.Unhealthy],
+        )
+    }
 
     def get(self, request: Request) -> Response:
         started = time.perf_counter()
@@ -75,22 +141,124 @@ class HealthView(ApiView):
         return Response({"execution_time": time.perf_counter() - started})
 
 
-class ErrorPage(ApiView):
+class ConfigView(ApiView):
+    """GET /config."""
+
+    needs_all_accounts = True
+    operations: ClassVar = {
+        "GET": Operation(
+            name="getConfig",
+            summary="Get the effective settings",
+            description="Passwords, tokens, keys and credentials are masked.",
+            tag="service",
+            parameters=[
+                header(
+                    "Accept",
+                    {"type": "string", "enum": ["application/json", "text/plain"]},
+                    "Acceptable type of the answer.",
+                )
+            ],
+            answers={
+                "application/json": {"schema": {"type": "object", "required": ["INFLUX_MONITORING"]}},
+                "text/plain": {"schema": {"type": "string"}},
+            },
+            example={"INFLUX_MONITORING": effective.masked(effective.INFLUX_MONITORING)},
+            errors=[errors.UnsupportedMediaType, errors.OutOfScope],
+        )
+    }
+
+    def get(self, request: Request) -> HttpResponse:
+        media_type = preferred(request, ["application/json", "text/plain"])
+        groups = effective.effective_settings()
+        if media_type == "text/plain":
+            return _document(effective.as_text(groups).encode(), "text/plain; charset=utf-8")
+        return _document(orjson.dumps(groups), media_type)
+
+
+class SpecView(ApiView):
+    """GET /docs/spec: the OpenAPI document, or a page of it."""
+
+    open_to_all = True
+    operations: ClassVar = {
+        "GET": Operation(
+            name="getSpecification",
+            summary="Get this document",
+            description="As YAML, or as a page for people.",
+            tag="service",
+            parameters=[
+                header(
+                    "Accept",
+                    {"type": "string", "enum": ["application/x-yaml", "text/html"]},
+                    "Acceptable type of the answer.",
+                )
+            ],
+            answers={
+                "application/x-yaml": {"schema": {"type": "string"}},
+                "text/html": {"schema": {"type": "string"}},
+            },
+            errors=[errors.UnsupportedMediaType],
+        )
+    }
+
+    def get(self, request: Request) -> HttpResponse:
+        if preferred(request, ["application/x-yaml", "text/html"]) == "text/html":
+            return _page(render(request, "api/spec.html", {"spec": documents.readable()}))
+        return _document(documents.openapi_yaml(), "application/x-yaml")
+
+
+class ManualRedirect(ApiView):
+    """GET /docs/dev."""
+
+    open_to_all = True
+    operations: ClassVar = {
+        "GET": Operation(
+            name="getManual",
+            summary="Go to the development manual",
+            tag="service",
+            status=302,
+            headers={"Location": {"description": "/docs/dev/index.html", "schema": {"type": "string"}}},
+        )
+    }
+
+    def get(self, request: Request) -> HttpResponseRedirect:
+        return HttpResponseRedirect("/docs/dev/index.html")
+
+
+class ManualFile(ApiView):
+    """GET /docs/dev/...: the manual that Sphinx built; pages of codes are there without it too."""
+
+    open_to_all = True
+    schema = None
+
+    def get(self, request: Request, path: str) -> HttpResponse:
+        found = documents.manual_file(path)
+        if found is not None:
+            return _page(HttpResponse(found.read_bytes(), content_type=documents.content_type_of(found)))
+        if path == "index.html":
+            return _page(render(request, "api/no_manual.html"))
+        raise Http404
+
+
+class ErrorPage(ManualFile):
     """GET /docs/dev/errors/<code>.html: where the link of an error leads."""
 
     def get(self, request: Request, code: str) -> HttpResponse:
         error = CATALOGUE.get(int(code[:9]))
         if error is None:
             raise Http404
-        return render(request, "api/error_code.html", {"error": _catalogue_entry(error)})
+        if documents.manual_file(f"errors/{code}.html"):
+            return super().get(request, f"errors/{code}.html")
+        return _page(render(request, "api/error_code.html", {"error": _catalogue_entry(error)}))
 
 
-class ErrorIndex(ApiView):
+class ErrorIndex(ManualFile):
     """GET /docs/dev/errors/index.html: all codes, with links to their pages."""
 
-    def get(self, request: Request) -> HttpResponse:
+    def get(self, request: Request) -> HttpResponse:  # type: ignore[override]
+        if documents.manual_file("errors/index.html"):
+            return super().get(request, "errors/index.html")
         entries = [_catalogue_entry(CATALOGUE[code]) for code in sorted(CATALOGUE)]
-        return render(request, "api/error_codes.html", {"errors": entries})
+        return _page(render(request, "api/error_codes.html", {"errors": entries}))
 
 
 def _catalogue_entry(error: type[LunaError]) -> dict[str, object]:
@@ -101,3 +269,14 @@ def _catalogue_entry(error: type[LunaError]) -> dict[str, object]:
         "template": error.template,
         "explanation": error.__doc__,
     }
+
+
+def _document(content: bytes, content_type: str) -> HttpResponse:
+    headers = {"Vary": "Accept", "Cache-Control": "no-store"}
+    return HttpResponse(content, content_type=content_type, headers=headers)
+
+
+def _page(response: HttpResponse) -> HttpResponse:
+    response.headers["Content-Security-Policy"] = documents.PAGE_POLICY
+    response.headers["Vary"] = "Accept"
+    return response

@@ -1,6 +1,6 @@
 """Resources of tasks."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.http import StreamingHttpResponse
 from rest_framework.request import Request
@@ -8,10 +8,12 @@ from rest_framework.response import Response
 
 from lunatasks.api import accounts, request_id
 from lunatasks.api.body import MAX_DESCRIPTION, read_task_body
+from lunatasks.api.openapi import Operation
 from lunatasks.api.query import path_id
 from lunatasks.api.views import ApiView
 from lunatasks.errors import TaskNotFound
 from tasks_app import services
+from tasks_app.api import operations
 from tasks_app.api.results import result_response
 from tasks_app.api.shapes import SUBTASK_COLUMNS, TASK_COLUMNS, subtask_shape, task_shape
 from tasks_app.models import Subtask, Task
@@ -21,6 +23,8 @@ from tasks_app.states import Status, TaskType
 
 class TaskList(ApiView):
     """GET /1/tasks."""
+
+    operations: ClassVar = {"GET": operations.LIST}
 
     def get(self, request: Request, **kwargs: Any) -> Response:
         page = self.query.page()
@@ -32,12 +36,16 @@ class TaskList(ApiView):
 class TaskCount(ApiView):
     """GET /1/tasks/count."""
 
+    operations: ClassVar = {"GET": operations.COUNTED}
+
     def get(self, request: Request, **kwargs: Any) -> Response:
         return Response({"count": filter_tasks(task_filters(self)).count()})
 
 
 class TaskDetail(ApiView):
     """GET, PATCH (cancel) and DELETE /1/tasks/{task_id}."""
+
+    operations: ClassVar = {"GET": operations.DETAIL, "PATCH": operations.CANCEL, "DELETE": operations.DELETE}
 
     def get(self, request: Request, task_id: str, **kwargs: Any) -> Response:
         number = path_id(task_id, TaskNotFound)
@@ -59,6 +67,8 @@ class TaskDetail(ApiView):
 class TaskResult(ApiView):
     """GET /1/tasks/{task_id}/result."""
 
+    operations: ClassVar = {"GET": operations.RESULT}
+
     def get(self, request: Request, task_id: str, **kwargs: Any) -> StreamingHttpResponse:
         number = path_id(task_id, TaskNotFound)
         return result_response(services.open_result(task_id=number, account_id=self.reader()))
@@ -66,6 +76,8 @@ class TaskResult(ApiView):
 
 class TaskSubtasks(ApiView):
     """GET /1/tasks/{task_id}/subtasks."""
+
+    operations: ClassVar = {"GET": operations.SUBTASKS}
 
     def get(self, request: Request, task_id: str, **kwargs: Any) -> Response:
         task = services.get_task(task_id=path_id(task_id, TaskNotFound), account_id=self.reader())
@@ -79,8 +91,12 @@ class TaskCreation(ApiView):
     task_type = TaskType.UNKNOWN
     max_description = MAX_DESCRIPTION
 
+    def operation(self, method: str) -> Operation:
+        """See ApiView."""
+        return operations.creation(self.task_type, self.max_description)
+
     def post(self, request: Request, **kwargs: Any) -> Response:
-        owner = accounts.owner(request)
+        owner = accounts.owner(request, self.grant)
         body = read_task_body(request, max_description=self.max_description)
         task = services.create_task(
             account_id=owner,

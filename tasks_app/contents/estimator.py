@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from lunatasks import errors
 from lunatasks.luna_services import registry
+from lunatasks.luna_services.ports.handlers import BadPolicies, NotOffered
 from tasks_app.contents.members import ABSENT, MAX_INTEGER, SECRET, Content, Limit, Members, Owner, Text, Uuid, Word
 
 MAX_DEPTH = 12
@@ -215,13 +216,21 @@ def model_of(content: Mapping[str, Any]) -> type[Estimator[Any]]:
 
 
 def check_objects(content: Mapping[str, Any], account_id: UUID) -> None:
-    """Raises HandlerNotFound when the handler does not exist in the account."""
-    handler_id = content["handler"].get("handler_id")
-    handlers = getattr(registry, "handlers", None)
-    if handler_id is None or handlers is None:
-        return
-    if handlers().get_handler(account_id, UUID(handler_id)) is None:
-        raise errors.HandlerNotFound(handler_id)
+    """Raises HandlerNotFound, BadBody for policies that are wrong, NotAvailable for what no model here can do."""
+    handler = content["handler"]
+    if "policies" in handler:
+        _check_policies(handler["policies"])
+    elif registry.handlers().get_handler(account_id, UUID(handler["handler_id"])) is None:
+        raise errors.HandlerNotFound(handler["handler_id"])
+
+
+def _check_policies(policies: Mapping[str, Any]) -> None:
+    try:
+        registry.handlers().check_policies(policies)
+    except BadPolicies as error:
+        raise errors.BadBody(f"content.handler.policies.{error.path}".rstrip("."), error.message) from None
+    except NotOffered as error:
+        raise errors.NotAvailable(error) from None
 
 
 VARIANTS = tuple(Estimator[model] for model in SOURCES.values())  # type: ignore[valid-type]

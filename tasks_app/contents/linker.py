@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 from pydantic import Field
 
 from lunatasks import errors
-from lunatasks.luna_services import ports, registry
+from lunatasks.luna_services import registry
 from tasks_app.contents.filters import EventFilters, FaceFilters
 from tasks_app.contents.members import (
     ABSENT,
@@ -102,10 +102,8 @@ def check_objects(content: Mapping[str, Any], account_id: UUID) -> None:
     """Raises ListNotFound when the list that must exist does not, in the account."""
     if content["create_list"]:
         return
-    try:
-        registry.faces().link_faces(account_id, UUID(content["list_id"]), [])  # linking nothing asks for the list only
-    except ports.ListNotFound:
-        raise errors.ListNotFound(content["list_id"]) from None
+    if not registry.faces().get_lists(account_id, [UUID(content["list_id"])]):
+        raise errors.ListNotFound(content["list_id"])
 
 
 VARIANTS = (FacesToExistingList, FacesToNewList, EventsToExistingList, EventsToNewList)
