@@ -50,7 +50,7 @@ def _capped(rows: Any) -> int:
 def _running() -> list[tuple[Task, Progress]]:
     tasks = list(
         Task.objects.filter(task_status__in=ACTIVE)
-        .defer("content", "inputs")
+        .defer("content", "inputs", "secrets")
         .order_by("-task_status", "-pk")[:MOST_RUNNING]
     )
     progress = progress_of(tasks, now=timezone.now())
@@ -59,7 +59,9 @@ def _running() -> list[tuple[Task, Progress]]:
 
 def _failed() -> list[tuple[Task, TaskError | None]]:
     tasks = list(
-        Task.objects.filter(task_status=Status.FAILED).defer("content", "inputs").order_by("-pk")[:MOST_FAILED]
+        Task.objects.filter(task_status=Status.FAILED)
+        .defer("content", "inputs", "secrets")
+        .order_by("-pk")[:MOST_FAILED]
     )
     newest = TaskError.objects.filter(task__in=tasks).order_by().values("task_id").annotate(last=Max("pk"))
     errors = {error.task_id: error for error in TaskError.objects.filter(pk__in=newest.values("last"))}

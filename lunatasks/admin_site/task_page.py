@@ -136,7 +136,9 @@ def _result(request: HttpRequest, task: Task) -> dict[str, Any]:
         return {}
     found: dict[str, Any] = {"has_result": True}
     if task.task_type == TaskType.CLUSTERING:
+        of_faces = task.content.get("objects_type") != "events"
+        may_see = request.user.has_perm("embedded.view_face")
         found["clusters"] = clusters.clusters_page(
-            task, page=request.GET.get("clusters", ""), with_faces=request.user.has_perm("embedded.view_face")
+            task, page=request.GET.get("clusters", ""), with_faces=of_faces and may_see
         )
     return found

@@ -24,7 +24,7 @@ from tasks_app import services
 from tasks_app.api.results import result_response
 from tasks_app.models import Task
 
-NOT_LISTED = ("content", "inputs")
+NOT_LISTED = ("content", "inputs", "secrets")
 """Columns that may be large; only the page of one task reads them."""
 
 
