@@ -11,12 +11,25 @@ import pytest
 
 from lunatasks.luna_services import registry
 from lunatasks.luna_services.embedded.models import Face
-from lunatasks.luna_services.ports import NewFace
+from lunatasks.luna_services.ports import NewEvent, NewFace
 from tasks_app import artefacts, services
 from tasks_app.contents.columns import COLUMNS
 from tasks_app.models import Subtask
 from tasks_app.states import Status, TaskType
-from tests.engine.types import archive_of, create, drop_image, ended, errors_of, jpeg, stored
+from tests.engine.types import (
+    add_events,
+    archive_of,
+    body_id,
+    create,
+    drop_image,
+    ended,
+    errors_of,
+    full_event,
+    jpeg,
+    origin_id,
+    sample_id,
+    stored,
+)
 from workers.task_types.columns import EVENT_COLUMNS, FACE_COLUMNS
 
 FACE_NAMES = list(COLUMNS["faces"])
@@ -201,3 +214,119 @@ def test_a_damaged_piece_fails_the_task(make_exportable, account, sent, work):
 def test_every_column_of_the_contents_has_its_cell():
     assert set(FACE_COLUMNS) == set(COLUMNS["faces"])
     assert set(EVENT_COLUMNS) == set(COLUMNS["events"])
+
+
+def event_cells(number: int) -> dict[str, str]:
+    """The cells of `full_event(number)`, written by hand."""
+    return {
+        "create_time": f"2025-01-02T03:04:05.{number:06}Z",
+        "end_time": f"2025-01-02T03:04:06.{number:06}Z",
+        "external_id": f"'-{number}",
+        "handler_id": str(UUID(int=800 + number)),
+        "source": "door, left",
+        "top_match": orjson.dumps(
+            {"external_id": "@ext", "face_id": str(UUID(int=900 + number)), "label": "=boss", "similarity": 0.9}
+        ).decode(),
+        "match_result": '[{"candidates":[{"face":{"face_id":"00000000-0000-0000-0000-000000000001"},"similarity":0.9}],'
+        '"label":"=boss"}]',
+        "face_detections": orjson.dumps(
+            [
+                {
+                    "detect_time": None,
+                    "detect_ts": None,
+                    "detection": {"rect": {"height": 40, "width": 30, "x": 1, "y": 2}},
+                    "image_origin": str(origin_id(number)),
+                    "sample_id": str(sample_id(number)),
+                }
+            ]
+        ).decode(),
+        "body_detections": orjson.dumps(
+            [
+                {
+                    "detect_time": None,
+                    "detect_ts": 1.5,
+                    "detection": {"rect": {"height": 4, "width": 3, "x": -1, "y": 0}},
+                    "image_origin": None,
+                    "sample_id": str(body_id(number)),
+                }
+            ]
+        ).decode(),
+        "face_id": "",
+        "attach_result": f'["{UUID(int=700)}"]',
+        "gender": str(number % 2),
+        "age": str(30 + number),
+        "emotion": "4",
+        "ethnic_group": "3",
+        "tags": '["=a","b"]',
+        "user_data": f"'=data {number}",
+        "city": "c",
+        "area": "'+a",
+        "district": "d",
+        "street": "s",
+        "house_number": "1-2",
+        "latitude": "-20.25",
+        "longitude": "-10.5",
+        "mask": "1",
+        "track_id": f"track {number % 2}",
+        "liveness": "2",
+        "apparent_gender": "2",
+        "apparent_age": "31",
+        "headwear_state": "0",
+        "sleeve_length": "long",
+        "upper_clothing_color": '["black","red"]',
+        "backpack_state": "1",
+    }
+
+
+@pytest.mark.parametrize("delimiter", [",", ";"])
+def test_every_column_of_events(transactional_db, account, export, delimiter):
+    ids = add_events(account, [full_event(number) for number in range(1, 6)], images=False)
+    names = list(COLUMNS["events"])
+
+    task = export(objects_type="events", columns=names, csv_delimiter=delimiter)
+
+    archive = archive_of(task, delimiter)
+    assert archive.rows[0] == ["event_id", *names]
+    for number, (event_id, row) in enumerate(zip(ids, archive.rows[1:], strict=True), 1):
+        assert dict(zip(["event_id", *names], row, strict=True)) == {"event_id": str(event_id), **event_cells(number)}
+
+
+def test_an_event_of_which_nothing_is_known_has_empty_cells(transactional_db, account, export):
+    event_id = uuid4()
+    registry.events().add_events(account, [NewEvent(event_id=event_id)])
+    names = [name for name in COLUMNS["events"] if name != "create_time"]
+
+    archive = archive_of(export(objects_type="events", columns=names))
+
+    assert archive.rows[1] == [str(event_id), *[""] * len(names)]
+
+
+@pytest.mark.parametrize(("kind", "first"), [("face", 0), ("body", 1000)])
+def test_images_of_events_are_of_the_descriptor_that_is_meant(transactional_db, account, export, kind, first):
+    ids = add_events(account, [full_event(number) for number in range(1, 5)])
+
+    archive = archive_of(export(objects_type="events", save_images=1, descriptor={"type": kind}))
+
+    assert archive.images == {f"images/{event_id}.jpg": jpeg(first + at) for at, event_id in enumerate(ids, 1)}
+
+
+def test_events_that_go_keep_their_id_and_are_errors(transactional_db, account, sent, work):
+    ids = add_events(account, [full_event(number) for number in range(1, 6)], images=False)
+    task = create(account, TaskType.EXPORTER, {"objects_type": "events", "columns": ["age"]})
+    work(1)
+    registry.events().delete_events(account, ids[1:2])
+
+    work()
+
+    assert [row[1] for row in archive_of(ended(task)).rows[1:]] == ["31", "", "33", "34", "35"]
+    assert errors_of(task) == [(23001, str(ids[1]))]
+
+
+def test_filters_of_events_choose(transactional_db, account, export):
+    ids = add_events(account, [full_event(number) for number in range(1, 6)], images=False)
+    wanted = {"age__gte": 32, "age__lt": 35, "tags": ["=a"], "event_ids": [str(one) for one in ids]}
+    area = {"origin_longitude": -10.5, "origin_latitude": -20.25}
+
+    task = export(objects_type="events", filters={**wanted, "geo_position": area})
+
+    assert [row[0] for row in archive_of(task).rows[1:]] == [str(event_id) for event_id in ids[1:4]]

@@ -7,14 +7,25 @@ import pytest
 from django.utils import timezone
 
 from lunatasks.luna_services import registry
-from lunatasks.luna_services.descriptors import SFACE
+from lunatasks.luna_services.descriptors import BODY, SFACE
 from lunatasks.luna_services.embedded.models import Face
-from lunatasks.luna_services.ports import FaceFilters, NewFace
+from lunatasks.luna_services.ports import EventFilters, FaceFilters, NewFace
 from tasks_app import services
 from tasks_app.models import Subtask
 from tasks_app.states import Status, TaskType
 from tests.engine.conftest import people
-from tests.engine.types import create, ended, errors_of, jpeg, result_of
+from tests.engine.types import (
+    add_events,
+    body_id,
+    create,
+    ended,
+    errors_of,
+    full_event,
+    jpeg,
+    origin_id,
+    result_of,
+    sample_id,
+)
 from workers.task_types import selection
 
 
@@ -185,3 +196,78 @@ def test_big_parts_are_deleted_in_calls_of_a_thousand_at_most(make_faces, collec
 
     assert called == [4, 4, 2]
     assert result_of(task) == texts(ids) == texts(people(5, 2)[0])
+
+
+def event_ids(account):
+    return {event_id for ids in registry.events().iterate_ids(EventFilters(account_id=account)) for event_id in ids}
+
+
+def images_left(account, ids):
+    """Which images of the first events are in the store, by bucket."""
+    store, buckets = registry.image_store(), registry.buckets()
+    numbers = range(1, len(ids) + 1)
+    wanted = [(buckets.face_samples, sample_id), (buckets.body_samples, body_id), (buckets.image_origins, origin_id)]
+    return [sum(store.has_image(account, bucket, name(number)) for number in numbers) for bucket, name in wanted]
+
+
+@pytest.mark.parametrize(
+    ("options", "left"),
+    [
+        ({}, [5, 5, 5]),
+        ({"remove_samples": True}, [0, 0, 5]),
+        ({"remove_image_origins": True}, [5, 5, 0]),
+        ({"remove_samples": True, "remove_image_origins": True}, [0, 0, 0]),
+    ],
+)
+def test_events_go_with_the_images_that_are_named(transactional_db, account, collect, options, left):
+    ids = add_events(account, [full_event(number) for number in range(1, 6)])
+
+    task = collect("events", **options)
+
+    assert result_of(task) == texts(ids)
+    assert event_ids(account) == set()
+    assert images_left(account, ids) == left
+
+
+def test_a_source_image_stays_while_another_event_names_it(transactional_db, account, collect):
+    ids = add_events(account, [full_event(1), full_event(2, face_detections=full_event(1).face_detections)])
+
+    collect("events", filters={"event_ids": [str(ids[0])]}, remove_image_origins=True)
+    assert images_left(account, ids)[2] == 2
+    collect("events", remove_image_origins=True)
+
+    assert images_left(account, ids)[2] == 1  # the second event named the first one's image only
+
+
+@pytest.mark.parametrize(
+    ("target", "kind", "options"),
+    [
+        ("event_descriptors", "face", {}),
+        ("event_descriptors", "face", {"descriptor_type": "face"}),
+        ("event_descriptors", "body", {"descriptor_type": "body"}),
+        ("body_descriptors", "body", {}),
+    ],
+)
+def test_descriptors_of_events_go_by_kind(transactional_db, account, collect, target, kind, options):
+    ids = add_events(account, [full_event(number) for number in range(1, 6)], images=False)
+    versions = {"face": SFACE.number, "body": BODY.number}
+
+    task = collect(target, filters={"descriptor_version": versions[kind]}, **options)
+    again = collect(target, filters={"descriptor_version": versions[kind]}, **options)
+
+    assert (result_of(task), result_of(again)) == (texts(ids), [])
+    left = {
+        one: len(registry.events().get_descriptors(account, ids, kind=one, version=version))
+        for one, version in versions.items()
+    }
+    assert left == {"face": 5, "body": 5} | {kind: 0}
+    assert event_ids(account) == set(ids)
+
+
+def test_events_of_another_account_stay(transactional_db, account, other_account, collect):
+    theirs = add_events(other_account, [full_event(1)])
+
+    assert result_of(collect("events", filters={"event_ids": [str(theirs[0])]}, remove_samples=True)) == []
+
+    assert event_ids(other_account) == set(theirs)
+    assert images_left(other_account, theirs) == [1, 1, 1]

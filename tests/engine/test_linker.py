@@ -1,15 +1,19 @@
 """Linking from request to result, in this process."""
 
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
+import numpy as np
 import pytest
 
 from lunatasks.luna_services import registry
-from lunatasks.luna_services.embedded.models import FaceLink, FaceList
+from lunatasks.luna_services.descriptors import SFACE, normalise
+from lunatasks.luna_services.embedded.models import Face, FaceLink, FaceList
 from lunatasks.luna_services.ports import FaceFilters, NewFace
-from tasks_app import services
+from tasks_app import services, transitions
 from tasks_app.states import Status, TaskType
-from tests.engine.types import create, ended, errors_of, result_of
+from tests.engine.types import add_events, create, drop_image, ended, errors_of, full_event, jpeg, result_of, sample_id
+from workers import engine
+from workers.context import Stopped
 
 
 @pytest.fixture(autouse=True)
@@ -96,9 +100,6 @@ def test_a_rerun_makes_no_second_list_and_links_nothing_twice(make_faces, link, 
 def test_a_split_that_runs_twice_makes_one_list(make_faces, account, sent, work, monkeypatch):
     ids = make_faces(1, 4)
     task = create(account, TaskType.LINKER, {"objects_type": "faces", "create_list": 1})
-    from tasks_app import transitions
-    from workers import engine
-    from workers.context import Stopped
 
     def stop(*arguments, **named):
         raise Stopped
@@ -196,3 +197,96 @@ def test_faces_of_another_account_are_never_linked(make_faces, account, other_ac
 
     assert result_of(task) == texts(mine)
     assert errors_of(task) == []
+
+
+def face_of(task, event_id):
+    return uuid5(event_id, f"linker task {task.pk}")
+
+
+def test_an_event_without_a_face_gets_one_with_all_it_has(transactional_db, account, link):
+    events = [full_event(number) for number in range(1, 5)]
+    ids = add_events(account, events)
+
+    task = link(objects_type="events", create_list=1)
+
+    faces = [face_of(task, event_id) for event_id in ids]
+    assert result_of(task) == texts(faces) == texts(members(account, task.content["list_id"]))
+    cards = {card.face_id: card for card in registry.faces().get_faces(account, faces)}
+    stored = registry.faces().get_descriptors(account, faces, version=SFACE.number)
+    vectors = {one.object_id: one.vector for one in stored}
+    for number, (face_id, event) in enumerate(zip(faces, events, strict=True), 1):
+        card, attributes = cards[face_id], cards[face_id].attributes
+        assert (card.external_id, card.user_data, card.event_id) == (event.external_id, event.user_data, event.event_id)
+        assert (attributes.age, attributes.gender, attributes.ethnicity) == (30 + number, number % 2, 3)
+        assert registry.faces().open_sample(account, card.sample_ids[0]) == jpeg(number)
+        assert np.array_equal(vectors[face_id], normalise(event.face_descriptors[SFACE.number][None])[0])
+
+
+def test_the_sample_of_a_face_outlives_that_of_its_event(transactional_db, account, link):
+    [event_id] = add_events(account, [full_event(1)])
+    task = link(objects_type="events", create_list=1)
+
+    registry.events().delete_events(account, [event_id], remove_samples=True)
+
+    [card] = registry.faces().get_faces(account, [face_of(task, event_id)])
+    assert registry.faces().open_sample(account, card.sample_ids[0]) == jpeg(1)
+
+
+def test_the_face_of_an_event_is_linked_itself_and_once(transactional_db, account, link):
+    face_id = uuid4()
+    registry.faces().add_faces(account, [NewFace(face_id)])
+    add_events(account, [full_event(number, face_id=face_id) for number in range(1, 6)], images=False)
+
+    task = link(objects_type="events", create_list=1)
+
+    assert result_of(task) == [str(face_id)]
+    assert members(account, task.content["list_id"]) == [face_id]
+    assert Face.objects.count() == 1
+
+
+def test_a_rerun_makes_no_second_face(transactional_db, account, link, work):
+    ids = add_events(account, [full_event(number) for number in range(1, 5)])
+    task = link(objects_type="events", create_list=1)
+
+    services.rerun_task(task_id=task.pk)
+    work()
+
+    assert result_of(ended(task)) == texts(face_of(task, event_id) for event_id in ids)
+    assert (Face.objects.count(), FaceLink.objects.count(), FaceList.objects.count()) == (4, 4, 1)
+
+
+def test_what_an_event_lacks_is_a_stored_error(transactional_db, account, sent, work):
+    gone = uuid4()
+    registry.faces().add_faces(account, [NewFace(gone)])
+    events = [
+        full_event(1, face_descriptors={}),
+        full_event(2, face_id=gone),
+        full_event(3),
+        full_event(4),
+        full_event(5),
+    ]
+    ids = add_events(account, events)
+    task = create(account, TaskType.LINKER, {"objects_type": "events", "create_list": 1})
+    work(1)
+    registry.events().delete_events(account, ids[2:3])
+    registry.faces().delete_faces(account, [gone])
+    drop_image(account, registry.buckets().face_samples, sample_id(4))
+
+    work()
+
+    assert result_of(ended(task)) == texts(face_of(task, event_id) for event_id in ids[3:])
+    wanted = [(22018, ids[0]), (22004, gone), (23001, ids[2]), (13003, sample_id(4))]
+    assert errors_of(task) == sorted([(code, str(value)) for code, value in wanted], key=str)
+
+
+def test_filters_of_the_events_face_choose(transactional_db, account, link):
+    inside, outside, list_id = uuid4(), uuid4(), uuid4()
+    registry.faces().ensure_list(account, list_id)
+    registry.faces().add_faces(account, [NewFace(inside)], list_id=list_id)
+    registry.faces().add_faces(account, [NewFace(outside)])
+    faces = (inside, outside, None)
+    add_events(account, [full_event(at, face_id=face_id) for at, face_id in enumerate(faces, 1)], images=False)
+
+    task = link(objects_type="events", create_list=1, filters={"list_id": str(list_id)})
+
+    assert result_of(task) == [str(inside)]

@@ -1,9 +1,9 @@
 """The columns of reports and exports: what of a face or event stands in which cell."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
-from lunatasks.luna_services.ports import Detection, EventCard, FaceCard, TopMatch
+from lunatasks.luna_services.flat import detection_json, top_match_json
+from lunatasks.luna_services.ports import EventCard, FaceCard
 from workers.files.csv_rows import Cell
 
 FACE_COLUMNS: Mapping[str, Callable[[FaceCard], Cell]] = {
@@ -21,10 +21,10 @@ EVENT_COLUMNS: Mapping[str, Callable[[EventCard], Cell]] = {
     "external_id": lambda event: event.external_id,
     "handler_id": lambda event: event.handler_id,
     "source": lambda event: event.source,
-    "top_match": lambda event: _top_match(event.top_match),
+    "top_match": lambda event: top_match_json(event.top_match),
     "match_result": lambda event: list(event.match_result),
-    "face_detections": lambda event: [_detection(seen) for seen in event.face_detections],
-    "body_detections": lambda event: [_detection(seen) for seen in event.body_detections],
+    "face_detections": lambda event: [detection_json(seen) for seen in event.face_detections],
+    "body_detections": lambda event: [detection_json(seen) for seen in event.body_detections],
     "face_id": lambda event: event.face_id,
     "attach_result": lambda event: [str(list_id) for list_id in event.attach_result],
     "gender": lambda event: event.gender,
@@ -50,25 +50,3 @@ EVENT_COLUMNS: Mapping[str, Callable[[EventCard], Cell]] = {
     "upper_clothing_color": lambda event: list(event.upper_clothing_colors),
     "backpack_state": lambda event: event.backpack_state,
 }
-
-
-def _top_match(match: TopMatch | None) -> dict[str, Any] | None:
-    if match is None:
-        return None
-    return {
-        f"{match.object_type}_id": str(match.object_id),
-        "external_id": match.external_id,
-        "similarity": match.similarity,
-        "label": match.label,
-    }
-
-
-def _detection(seen: Detection) -> dict[str, Any]:
-    rect = seen.rect and {name: getattr(seen.rect, name) for name in ("x", "y", "width", "height")}
-    return {
-        "sample_id": seen.sample_id and str(seen.sample_id),
-        "detect_time": seen.detect_time,
-        "detect_ts": seen.detect_ts,
-        "image_origin": seen.image_origin or None,
-        "detection": {"rect": rect} if rect else None,
-    }
