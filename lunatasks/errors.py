@@ -466,3 +466,31 @@ class SecretsUnreadable(LunaError):
 
     code, status, desc = 28116, 500, "Secrets unreadable"
     template = "The secrets of task '{}' cannot be decrypted: their key is missing"
+
+
+class SampleMissing(LunaError):
+    """The object has no stored sample that could be looked at. Others were extracted."""
+
+    code, status, desc = 28120, 404, NOT_FOUND
+    template = "the {} '{}' has no sample"
+
+
+class ImageRefused(LunaError):
+    """The image cannot be worked on; its name or the id of its object is in additional_info. Others were."""
+
+    code, status, desc = 28121, 400, BAD_INPUT
+    template = "The image cannot be worked on: {}"
+
+
+class ArchiveRefused(LunaError):
+    """The archive cannot be read as a whole: it is damaged, its password does not fit, or it is beyond the limits."""
+
+    code, status, desc = 28122, 400, BAD_INPUT
+    template = "The archive cannot be read: {}"
+
+
+class SourceRefused(LunaError):
+    """The source of images cannot be opened, or this account may not read it. An operator allows folders and hosts."""
+
+    code, status, desc = 28123, 400, BAD_INPUT
+    template = "The source cannot be opened: {}"

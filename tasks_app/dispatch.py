@@ -26,7 +26,9 @@ QUEUE_OF_TYPE = {
     TaskType.CLUSTERING: "clustering",
     TaskType.GC: "gc",
     TaskType.REPORTER: "reporter",
+    TaskType.ADDITIONAL_EXTRACT: "additional_extract",
     TaskType.CROSS_MATCH: "cross_match",
+    TaskType.ROC: "roc",
     TaskType.EXPORTER: "exporter",
 }
 ENTRY_OF_STEP = {Step.SPLIT: "split", Step.RESUME: "split", Step.RESTART: "split", Step.MERGE: "merge"}

@@ -5,7 +5,7 @@ here with a `KIND`, its line below, tests of split, parts and merge, a page of t
 """
 
 from tasks_app.states import TaskType
-from workers.task_types import clustering, cross_match, exporter, gc, linker, reporter
+from workers.task_types import additional_extract, clustering, cross_match, exporter, gc, linker, reporter, roc
 from workers.task_types.base import TaskKind
 
 TYPES: dict[TaskType, TaskKind] = {
@@ -13,6 +13,8 @@ TYPES: dict[TaskType, TaskKind] = {
     TaskType.CLUSTERING: clustering.KIND,
     TaskType.GC: gc.KIND,
     TaskType.REPORTER: reporter.KIND,
+    TaskType.ADDITIONAL_EXTRACT: additional_extract.KIND,
     TaskType.CROSS_MATCH: cross_match.KIND,
+    TaskType.ROC: roc.KIND,
     TaskType.EXPORTER: exporter.KIND,
 }
