@@ -1,0 +1,328 @@
+"""ROC figures from counts: curve, area, equal error rate, operating points.
+
+All of it stands on levels: ranges of scores with the mated and non-mated pairs in them. A level of one score is
+exact; a wider one is a bin whose inner order is not known. Counts are whole numbers and every figure is a ratio of
+such, rounded once, so that no result depends on the order in which pairs were seen.
+
+A pair is accepted when its score is at least the threshold. Terms as in ISO/IEC 19795-1: FMR (false match rate; the
+FPR of the curve) is the share of non-mated pairs accepted, FNMR (1 - TPR) the share of mated pairs not accepted.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.numeric.pairs import BIN_BITS, BINS_A_SIDE, Integers, Windows, split_bits
+
+MOST_POINTS = 10_000
+AUC_BOUND = 1e-6
+EXPECTED_FALSE_MATCHES = 30
+"""Rule of 30 (Doddington et al., 2000): with fewer errors than that a rate is not known to 30 % at 90 % confidence."""
+UNLISTED = -(2**53)
+"""Level, in units, of pairs that have no score because a list was cropped: below every score."""
+HISTOGRAM_BITS = 45
+HISTOGRAM_SIDE = 128
+"""Score histograms: bins of 2^45 units, cosine 1/128, 128 on each side of 0."""
+_CHUNK = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """Counts of pairs by score.
+
+    starts (k,) int64 ascending: the least score of a level in units; bits (k,): the level is 2^bits units wide, 0 of
+    an exact one; mated, nonmated (k,): how many pairs lie in it. No level is empty.
+    """
+
+    starts: Integers
+    bits: NDArray[np.int8]
+    mated: NDArray[np.integer]
+    nonmated: NDArray[np.integer]
+
+    def windows(self, chosen: Integers) -> Windows:
+        """Some levels as windows."""
+        return Windows(self.starts[chosen], self.bits[chosen].astype(np.int64))
+
+    def pairs(self, chosen: Integers) -> int:
+        """How many pairs lie in some levels."""
+        return int(self.mated[chosen].sum(dtype=np.int64) + self.nonmated[chosen].sum(dtype=np.int64))
+
+
+def levels_of_bins(counts: Integers) -> Levels:
+    """Levels of `Histogram.counts`."""
+    at = np.flatnonzero(counts.any(axis=0))
+    bits = np.full(len(at), BIN_BITS, np.int8)
+    return Levels((at - BINS_A_SIDE) << BIN_BITS, bits, counts[1, at], counts[0, at])
+
+
+def levels_of_parts(windows: Windows, counts: Integers) -> Levels:
+    """Levels of `Refined.counts`."""
+    at = np.flatnonzero(counts.any(axis=0))
+    split = split_bits(len(windows.starts))
+    window, part = at >> split, at & (2**split - 1)
+    bits = np.maximum(windows.bits[window] - split, 0)
+    return Levels(windows.starts[window] + (part << bits), bits.astype(np.int8), counts[1, at], counts[0, at])
+
+
+def levels_of_keys(keys: Integers) -> Levels:
+    """Exact levels of fewer than 2^31 ascending keys of `pairs.keys`, one of each pair."""
+    new = np.empty(len(keys), np.bool_)
+    new[:1] = True
+    np.not_equal(keys[1:] >> 1, keys[:-1] >> 1, out=new[1:])
+    first = np.flatnonzero(new)
+    sizes = np.diff(first, append=len(keys)).astype(np.int32)
+    mated = np.zeros(len(first), np.int32)
+    if len(first):
+        np.add.reduceat((keys & 1).astype(np.int32), first, out=mated)
+    return Levels(keys[first] >> 1, np.zeros(len(first), np.int8), mated, sizes - mated)
+
+
+def replaced(levels: Levels, chosen: Integers, found: Levels) -> Levels:
+    """Levels with some of them replaced by the finer ones found in them."""
+    rest = np.ones(len(levels.starts), np.bool_)
+    rest[chosen] = False
+    starts = np.concatenate([levels.starts[rest], found.starts])
+    order = np.argsort(starts, kind="stable")
+    return Levels(
+        starts[order],
+        np.concatenate([levels.bits[rest], found.bits])[order],
+        np.concatenate([levels.mated[rest], found.mated])[order],
+        np.concatenate([levels.nonmated[rest], found.nonmated])[order],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPoint:
+    """The operating point of a wanted FPR: pairs accepted of both classes, least accepted score in units."""
+
+    wanted: float
+    false_matches: int
+    true_matches: int
+    threshold: int
+    supported: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EqualErrorRate:
+    """low <= rate <= high; threshold in units."""
+
+    rate: float
+    low: float
+    high: float
+    threshold: int
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """(k,) counts of accepted pairs, both from 0 to all, and least accepted scores in units.
+
+    The first point accepts nothing and has no threshold: `thresholds` is one shorter.
+    """
+
+    false_matches: Integers
+    true_matches: Integers
+    thresholds: Integers
+
+
+class Evaluation:
+    """Figures of levels in which both classes occur.
+
+    accepted pairs at the threshold `levels.starts[i]` are `false[i]` and `true[i]`, i from 0 to k; at k nothing is.
+    """
+
+    def __init__(self, levels: Levels) -> None:
+        self.levels = levels
+        self.mated = int(levels.mated.sum(dtype=np.int64))
+        self.nonmated = int(levels.nonmated.sum(dtype=np.int64))
+        if not self.mated or not self.nonmated:
+            raise ValueError("both classes must occur")
+        self._true = _from_the_end(levels.mated, self.mated)
+        self._false = _from_the_end(levels.nonmated, self.nonmated)
+
+    # -- area
+
+    def area(self) -> float:
+        """Area under the curve: the chance that a mated pair scores higher than a non-mated one, ties a half.
+
+        Exact for exact levels; else no further than `area_bound` from the truth.
+        """
+        # of a level: its non-mated pairs lose to the mated ones above it, and half of the time to those in it
+        parts = (
+            _dot(self.levels.nonmated[part], self._true[1:][part], self._true[:-1][part])
+            for part in _chunks(len(self.levels.starts))
+        )
+        return sum(parts) / (2 * self.mated * self.nonmated)
+
+    def area_bound(self) -> float:
+        """Largest error of `area`: pairs of pairs within a wide level may be in either order, not tied."""
+        wide = np.flatnonzero(self.levels.bits)
+        return float(self._doubts(wide).sum()) if len(wide) else 0.0
+
+    def _doubts(self, chosen: Integers) -> NDArray[np.float64]:
+        mated = self.levels.mated[chosen] / self.mated
+        return mated * (self.levels.nonmated[chosen] / self.nonmated) / 2
+
+    # -- operating points
+
+    def key_point(self, wanted: float) -> KeyPoint:
+        """The least threshold whose FPR is at most the wanted one."""
+        allowed = self._allowed(wanted)
+        at = self._key_level(allowed)
+        return KeyPoint(
+            wanted=wanted,
+            false_matches=int(self._false[at + 1]),
+            true_matches=int(self._true[at + 1]),
+            threshold=self._just_above(at),
+            supported=_decimal(wanted) * self.nonmated >= EXPECTED_FALSE_MATCHES,
+        )
+
+    def _allowed(self, wanted: float) -> int:
+        return int(_decimal(wanted) * self.nonmated)
+
+    def _key_level(self, allowed: int) -> int:
+        """The level of the non-mated score that must not be accepted any more: the (allowed + 1)-th largest."""
+        return bisect_left(range(len(self._false)), -allowed, key=lambda at: -int(self._false[at])) - 1
+
+    def _just_above(self, at: int) -> int:
+        return int(self.levels.starts[at]) + (1 << int(self.levels.bits[at]))
+
+    def equal_error_rate(self) -> EqualErrorRate:
+        """Where FMR and FNMR cross, by the rule of FVC2000 (Maio et al., 2002).
+
+        Of the two neighbouring thresholds between which FMR - FNMR changes its sign, the one with the smaller sum of
+        both is taken; its two rates are low and high, the rate is their mean.
+        """
+        at = self._crossing()
+        before, after = self._rates(at), self._rates(at + 1)
+        if sum(before) <= sum(after):
+            low, high, threshold = before[1], before[0], int(self.levels.starts[at])
+        else:
+            low, high, threshold = after[0], after[1], self._just_above(at)
+        return EqualErrorRate(float((low + high) / 2), float(low), float(high), threshold)
+
+    def _rates(self, at: int) -> tuple[Fraction, Fraction]:
+        missed = self.mated - int(self._true[at])
+        return Fraction(int(self._false[at]), self.nonmated), Fraction(missed, self.mated)
+
+    def _crossing(self) -> int:
+        """The last level whose start, as a threshold, has FMR >= FNMR."""
+
+        def is_behind(at: int) -> bool:
+            fmr, fnmr = self._rates(at)
+            return fmr < fnmr
+
+        return bisect_left(range(len(self._false)), True, key=is_behind) - 1
+
+    # -- what is not known yet
+
+    def open_levels(self, wanted: Sequence[float]) -> Integers:
+        """Wide levels that must be resolved: those with a threshold in them, and those that blur the area too much."""
+        at = {self._crossing(), *(self._key_level(self._allowed(rate)) for rate in wanted)}
+        exact = sorted(level for level in at if self.levels.bits[level])
+        return np.union1d(np.array(exact, np.int64), self._blurred()).astype(np.int64)
+
+    def _blurred(self) -> Integers:
+        wide = np.flatnonzero(self.levels.bits)
+        doubts = self._doubts(wide)
+        if doubts.sum() <= AUC_BOUND:
+            return np.empty(0, np.int64)
+        order = np.argsort(doubts, kind="stable")
+        return wide[order[np.cumsum(doubts[order]) > AUC_BOUND / 4]]
+
+    # -- curve
+
+    def curve(self) -> Curve:
+        """Points of the curve, at most MOST_POINTS: its corners, when there are more a fixed choice of them."""
+        true, false, starts = self._true[:-1][::-1], self._false[:-1][::-1], self.levels.starts[::-1]
+        kept = _corners(false, true)
+        if len(kept) >= MOST_POINTS:
+            kept = kept[_choice(false[kept], true[kept])]
+        return Curve(
+            np.concatenate([[0], false[kept]]).astype(np.int64),
+            np.concatenate([[0], true[kept]]).astype(np.int64),
+            starts[kept],
+        )
+
+
+def _from_the_end(counts: NDArray[np.integer], total: int) -> NDArray[np.integer]:
+    """(k + 1,): counts in the levels from i on."""
+    found: NDArray[np.integer] = np.zeros(len(counts) + 1, np.int32 if total < 2**31 else np.int64)
+    np.cumsum(counts[::-1], out=found[:-1][::-1])
+    return found
+
+
+def _dot(counts: NDArray[np.integer], *others: NDArray[np.integer]) -> int:
+    """sum of counts * (sum of others), in whole numbers of any size."""
+    wide, total = counts.astype(np.int64), sum(other.astype(np.int64) for other in others)
+    assert isinstance(total, np.ndarray)  # noqa: S101  there are others
+    largest = int(total.max(initial=0)) * int(wide.sum())
+    if largest < 2**63:
+        return int(wide @ total)
+    return int(wide.astype(object) @ total.astype(object))
+
+
+def _chunks(count: int) -> Iterator[slice]:
+    for start in range(0, count, _CHUNK):
+        yield slice(start, min(start + _CHUNK, count))
+
+
+def _decimal(value: float) -> Fraction:
+    """The number as people write it: 0.3 means three tenths, not the nearest binary fraction."""
+    return Fraction(repr(value))
+
+
+def _corners(false: NDArray[np.integer], true: NDArray[np.integer]) -> Integers:
+    """Points that do not lie halfway on a straight line of evenly spaced ones, as scikit-learn drops them."""
+    if len(false) < 3:
+        return np.arange(len(false))
+    bends = (np.diff(false, 2) != 0) | (np.diff(true, 2) != 0)
+    return np.flatnonzero(np.concatenate([[True], bends, [True]]))
+
+
+def _choice(false: NDArray[np.integer], true: NDArray[np.integer]) -> Integers:
+    """Fewer than MOST_POINTS points: even steps of both counts, and finer ones where few pairs are wrong."""
+    missed = int(true[-1]) - true
+    wanted = [
+        np.searchsorted(false, _geometric(int(false[-1]), 6)),
+        len(missed) - 1 - np.searchsorted(missed[::-1], _geometric(int(missed[0]), 12)),
+        np.searchsorted(false, int(false[-1]) * np.arange(1800) // 1800),
+        np.searchsorted(true, int(true[-1]) * np.arange(1800) // 1800),
+    ]
+    found = np.unique(np.clip(np.concatenate([[0], *wanted, [len(false) - 1]]), 0, len(false) - 1))
+    return found.astype(np.int64)
+
+
+def _geometric(last: int, thousandths: int) -> Integers:
+    """Whole numbers from 1 that grow by so many thousandths, at least by 1."""
+    found, at = [], 1
+    while at <= last:
+        found.append(at)
+        at += max(1, at * thousandths // 1000)
+    return np.array(found, np.int64)
+
+
+def score_histogram(starts: Integers, counts: NDArray[np.integer]) -> Integers:
+    """(256,) pairs by score, of levels; the outermost bins take what lies beyond. Unlisted pairs have no score."""
+    listed = starts > UNLISTED
+    at = np.clip((starts[listed] >> HISTOGRAM_BITS) + HISTOGRAM_SIDE, 0, 2 * HISTOGRAM_SIDE - 1)
+    found = np.zeros(2 * HISTOGRAM_SIDE, np.int64)
+    np.add.at(found, at, counts[listed].astype(np.int64))
+    return found
+
+
+def histogram_edges() -> NDArray[np.float64]:
+    """(257,) cosines."""
+    return np.arange(-HISTOGRAM_SIDE, HISTOGRAM_SIDE + 1) / HISTOGRAM_SIDE
+
+
+def hit_counts(better: Integers, scores: NDArray[np.float64], *, least: float, limit: int) -> Integers:
+    """(limit,): of how many probes a mate with score >= least is among the 1, 2, ... limit most similar objects.
+
+    better (n,): how many objects beat the probe's best mate; scores (n,) of that mate, inf of probes without one.
+    """
+    hits = better[(scores >= least) & np.isfinite(scores)]
+    return np.cumsum(np.bincount(hits[hits < limit], minlength=limit)).astype(np.int64)
