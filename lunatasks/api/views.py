@@ -193,7 +193,7 @@ class SpecView(ApiView):
                 )
             ],
             answers={
-                "application/x-yaml": {"schema": {"type": "string"}},
+                "application/x-yaml": {"schema": {"type": "object"}},
                 "text/html": {"schema": {"type": "string"}},
             },
             errors=[errors.UnsupportedMediaType],

@@ -2,8 +2,7 @@
 
 from typing import Annotated, Literal, get_args
 
-from pydantic import AfterValidator, Field
-from pydantic_core import PydanticCustomError
+from pydantic import StringConstraints
 
 from tasks_app.contents.members import Content, Flag
 
@@ -48,13 +47,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {"faces": get_args(FaceColumn), "events": 
 """Columns by objects_type."""
 
 
-def _delimiter(text: str) -> str:
-    if text in '"\r\n\0':
-        raise PydanticCustomError("delimiter", "Delimiter should be one character other than quote, CR, LF and NUL")
-    return text
-
-
-Delimiter = Annotated[str, Field(min_length=1, max_length=1), AfterValidator(_delimiter)]
+Delimiter = Annotated[str, StringConstraints(pattern=r'^[^"\r\n\x00]$')]
 
 
 class Table(Content):

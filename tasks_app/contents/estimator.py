@@ -12,7 +12,7 @@ from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from lunatasks import errors
@@ -84,6 +84,8 @@ class Policies(Members):
 
 class Handler(Members):
     """A stored handler, or policies of this task only."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["handler_id"]}, {"required": ["policies"]}]})
 
     handler_id: Uuid = ABSENT
     policies: Policies = ABSENT

@@ -84,7 +84,7 @@ EVENTS = "objects_type 'events'"
 Item = TypeVar("Item")
 AnyOf = Annotated[list[Item], Field(min_length=1, max_length=MAX_VALUES)]
 """1 to 1000 values: an empty array read as "absent" would select everything."""
-Unique = Annotated[list[Item], AfterValidator(_unique)]
+Unique = Annotated[list[Item], Field(json_schema_extra={"uniqueItems": True}), AfterValidator(_unique)]
 
 
 class Owner(Members):

@@ -23,10 +23,14 @@ ID_NAMES = ("face_id", "event_id", "attribute_id")
 _AnyCaseUuid = Annotated[str, StringConstraints(pattern=PATTERN)]
 
 
+def _with_one_id(schema: dict[str, Any]) -> None:
+    schema["oneOf"] = [{"required": [name]} for name in ID_NAMES]
+
+
 class Entry(TypedDict):
     """One image and whose it is. A dict, not a model: a hundred thousand of them are validated at once."""
 
-    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True, json_schema_extra=_with_one_id)  # type: ignore[misc]
 
     face_id: NotRequired[_AnyCaseUuid]
     event_id: NotRequired[_AnyCaseUuid]
