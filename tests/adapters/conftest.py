@@ -9,8 +9,10 @@ import pytest
 from PIL import Image
 
 from lunatasks.luna_services.descriptors import SFACE, normalise
+from lunatasks.luna_services.embedded.events import EmbeddedEvents
 from lunatasks.luna_services.embedded.faces import EmbeddedFaces
-from lunatasks.luna_services.ports import Faces, NewFace
+from lunatasks.luna_services.embedded.image_store import EmbeddedImageStore
+from lunatasks.luna_services.ports import Events, Faces, ImageStore, NewEvent, NewFace
 from tests.photos import encoded
 
 JPEG = encoded(Image.new("RGB", (250, 250), (90, 120, 60)))
@@ -53,3 +55,26 @@ def made_list(faces, account) -> UUID:
     list_id = uuid4()
     faces.ensure_list(account, list_id)
     return list_id
+
+
+@pytest.fixture(params=[EmbeddedEvents], ids=["embedded"])
+def events(request, db) -> Events:
+    """Each adapter of the port."""
+    return request.param()
+
+
+@pytest.fixture(params=[EmbeddedImageStore], ids=["embedded"])
+def image_store(request, db) -> ImageStore:
+    """Each adapter of the port."""
+    return request.param()
+
+
+@pytest.fixture
+def make_event() -> Callable[..., NewEvent]:
+    """An event; any member by name."""
+
+    def make(**members: Any) -> NewEvent:
+        members.setdefault("event_id", uuid4())
+        return NewEvent(**members)
+
+    return make
