@@ -20,7 +20,9 @@ COPY_BYTES = 2**20
 
 _LOCAL, _CENTRAL = struct.Struct("<4s5H3L2H"), struct.Struct("<4s6H3L5H2L")
 _END64, _LOCATOR64, _END = struct.Struct("<4sQ2H2L4Q"), struct.Struct("<4sLQL"), struct.Struct("<4s4H2LH")
-_MOST_32, _MOST_16 = 0xFFFFFFFF, 0xFFFF
+_IN_EXTRA_32, _IN_EXTRA_16 = 0xFFFFFFFF, 0xFFFF
+"""Instead of a number that stands in a Zip64 field, as every number from `_WIDE_32` or `_WIDE_16` on does."""
+_WIDE_32, _WIDE_16 = _IN_EXTRA_32, _IN_EXTRA_16
 _DATE, _TIME = 0x21, 0
 _UTF8 = 0x800
 _VERSION, _VERSION64 = 20, 45
@@ -119,9 +121,10 @@ def blocks(stream: IO[bytes], length: int | None = None) -> Iterator[bytes]:
 
 def _local_record(entry: Entry) -> bytes:
     name = entry.name.encode()
-    wide = max(entry.size, entry.packed) >= _MOST_32
+    wide = max(entry.size, entry.packed) >= _WIDE_32
+    # here both sizes are in the extra field as soon as one is
     extra = struct.pack("<2H2Q", 1, 16, entry.size, entry.packed) if wide else b""
-    packed, size = (_MOST_32, _MOST_32) if wide else (entry.packed, entry.size)
+    packed, size = (_IN_EXTRA_32, _IN_EXTRA_32) if wide else (entry.packed, entry.size)
     version = _VERSION64 if wide else _VERSION
     fixed = (version, _UTF8, entry.method, _TIME, _DATE, entry.crc, packed, size, len(name), len(extra))
     return _LOCAL.pack(b"PK\x03\x04", *fixed) + name + extra
@@ -129,19 +132,24 @@ def _local_record(entry: Entry) -> bytes:
 
 def _central_record(entry: Entry, offset: int) -> bytes:
     name = entry.name.encode()
-    # the extra field holds those of the three that do not fit, in this order
+    # the extra field holds those of the three that are too long, in this order
     numbers = (entry.size, entry.packed, offset)
-    wide = [number for number in numbers if number >= _MOST_32]
+    wide = [number for number in numbers if number >= _WIDE_32]
     extra = struct.pack(f"<2H{len(wide)}Q", 1, 8 * len(wide), *wide) if wide else b""
-    size, packed, at = (min(number, _MOST_32) for number in numbers)
+    size, packed, at = (_short(number) for number in numbers)
     version = _VERSION64 if wide else _VERSION
     head = (_UNIX | version, version, _UTF8, entry.method, _TIME, _DATE, entry.crc, packed, size)
     return _CENTRAL.pack(b"PK\x01\x02", *head, len(name), len(extra), 0, 0, 0, _FILE_MODE, at) + name + extra
 
 
 def _end_records(count: int, start: int, size: int) -> bytes:
-    short = _END.pack(b"PK\x05\x06", 0, 0, *(min(count, _MOST_16),) * 2, min(size, _MOST_32), min(start, _MOST_32), 0)
-    if count < _MOST_16 and max(size, start) < _MOST_32:
+    entries = count if count < _WIDE_16 else _IN_EXTRA_16
+    short = _END.pack(b"PK\x05\x06", 0, 0, entries, entries, _short(size), _short(start), 0)
+    if count < _WIDE_16 and max(size, start) < _WIDE_32:
         return short
     wide = _END64.pack(b"PK\x06\x06", 44, _UNIX | _VERSION64, _VERSION64, 0, 0, count, count, size, start)
     return wide + _LOCATOR64.pack(b"PK\x06\x07", 0, start + size, 1) + short
+
+
+def _short(number: int) -> int:
+    return number if number < _WIDE_32 else _IN_EXTRA_32
