@@ -11,6 +11,7 @@ from uuid import UUID
 from pydantic import Field
 
 from lunatasks import errors
+from tasks_app import artefacts
 from tasks_app.contents.columns import COLUMNS, AnyColumn, Table
 from tasks_app.contents.members import Limit, Owner, Unique
 from tasks_app.models import Task
@@ -36,7 +37,7 @@ def model_of(content: Mapping[str, Any]) -> type[Reporter]:
 
 
 def check_objects(content: Mapping[str, Any], account_id: UUID) -> None:
-    """Raises TaskNotFound, NoReportOfType, NoReportOfStatus, NoReportWithoutResult, BadBody."""
+    """Raises TaskNotFound, NoReportOfType, NoReportOfStatus, NoReportWithoutResult, ResultNotFound, BadBody."""
     task_id = content["filters"]["task_id"]
     task = Task.objects.filter(pk=task_id, account_id=account_id).first()
     if task is None:
@@ -47,6 +48,8 @@ def check_objects(content: Mapping[str, Any], account_id: UUID) -> None:
         raise errors.NoReportOfStatus(task.task_status)
     if not task.result_path:
         raise errors.NoReportWithoutResult
+    if not artefacts.storage().exists(task.result_path):
+        raise errors.ResultNotFound(task_id)
     _check_columns(content["columns"], task.content["objects_type"])
 
 

@@ -29,7 +29,10 @@ def split(context: Context, phase: int) -> Plan:
     task = Task.objects.get(pk=context.content["filters"]["task_id"])
     ids, clusters = _read(context, task)
     plan = selection.plan_array(context, [ids], settings.LUNATASKS_PART_SIZE)
-    facts = {"objects_type": task.content["objects_type"], "descriptor_type": task.content["descriptor"]["type"]}
+    facts = {
+        "objects_type": task.content["objects_type"],
+        "descriptor_type": task.content.get("descriptor", {}).get("type", "face"),
+    }
     return Plan(
         parts=plan.parts,
         inputs={**plan.inputs, "clusters": context.write_array("-clusters.npy", clusters), **facts},
