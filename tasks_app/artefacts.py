@@ -4,7 +4,7 @@
 overwritten; a file is visible when a row names it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from django.core.files.storage import Storage, storages
@@ -23,15 +23,27 @@ def folder_of_task(task_id: int) -> str:
     return f"{ROOT}/{task_id}"
 
 
-def delete_of_task(task_id: int, *, keep: str = "") -> int:
-    """Remove a task's files, all but the one at `keep`; how many there were."""
-    removed = 0
-    for path in list(walk(folder_of_task(task_id))):
-        if path != keep:
-            storage().delete(path)
-            removed += 1
+def delete_of_task(task_id: int) -> int:
+    """Remove all files of a task that is gone; how many there were."""
+    return _delete(walk(folder_of_task(task_id)), task_id)
+
+
+def delete_of_parts(task: Task) -> int:
+    """Remove the files of a done task but its result, as the row was read; how many there were.
+
+    A rerun may have begun since then: the files of later runs are not touched.
+    """
+    begun = {f"{folder_of_task(task.pk)}/{run}" for run in range(1, task.run + 1)}
+    paths = (path for path in walk(folder_of_task(task.pk)) if path.rpartition("/")[0] in begun)
+    return _delete((path for path in paths if path != task.result_path), task.pk)
+
+
+def _delete(paths: Iterable[str], task_id: int) -> int:
+    removed = list(paths)
+    for path in removed:
+        storage().delete(path)
     _delete_empty_folders(folder_of_task(task_id))
-    return removed
+    return len(removed)
 
 
 def walk(folder: str) -> Iterator[str]:

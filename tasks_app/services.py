@@ -13,7 +13,7 @@ from lunatasks.api.request_id import new_request_id as new_request_id
 from tasks_app import artefacts, secrets, transitions
 from tasks_app.contents import check_content
 from tasks_app.models import Task
-from tasks_app.states import ACTIVE, RESULT_REFUSED, Status, TaskType
+from tasks_app.states import RESULT_REFUSED, Status, TaskType
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +75,10 @@ def delete_task(*, task_id: int, account_id: UUID | None = None) -> None:
 
     Raises TaskNotFound.
     """
-    task = get_task(task_id=task_id, account_id=account_id)
-    if task.task_status in ACTIVE:
-        with suppress(errors.NotCancellable):  # it ended meanwhile, which is all that is wanted
+    get_task(task_id=task_id, account_id=account_id)
+    while not transitions.delete(task_id):  # it is active, or was run again meanwhile
+        with suppress(errors.NotCancellable, errors.TaskNotFound):
             transitions.cancel(task_id)
-    transitions.delete(task_id)
     artefacts.delete_of_task(task_id)
 
 

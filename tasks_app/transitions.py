@@ -508,12 +508,27 @@ def release_lost_task(task: Task) -> bool:
 # -- deletion ----------------------------------------------------------------------------------------
 
 
-def delete(task_id: int) -> None:
-    """Remove an ended task with its parts and errors, in batches; the task's own row goes last."""
+def delete(task_id: int) -> bool:
+    """Remove an ended task with its parts and errors, in batches, its own row last; False when it was run again."""
+    ended = Task.objects.filter(pk=task_id, task_status__in=TERMINAL)
+    # Of a task that is half gone, after a kill, nothing may be kept by a rerun.
+    ended.update(step=Step.RESTART)
     for related in (Task(pk=task_id).errors.all(), Subtask.objects.filter(task_id=task_id)):
-        while batch := list(related.order_by("pk").values_list("pk", flat=True)[:ROWS_PER_TRANSACTION]):
-            related.model.objects.filter(pk__in=batch).delete()
-    Task.objects.filter(pk=task_id, task_status__in=TERMINAL).delete()
+        while _delete_batch(ended, related):
+            pass
+    with transaction.atomic():
+        if ended.select_for_update().exists():
+            ended.delete()
+    return not Task.objects.filter(pk=task_id).exists()
+
+
+def _delete_batch(ended: QuerySet[Task], related: QuerySet[Any]) -> bool:
+    with transaction.atomic():
+        if not ended.select_for_update().exists():
+            return False
+        batch = list(related.order_by("pk").values_list("pk", flat=True)[:ROWS_PER_TRANSACTION])
+        related.model.objects.filter(pk__in=batch).delete()
+    return bool(batch)
 
 
 # -- inside ------------------------------------------------------------------------------------------

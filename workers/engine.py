@@ -143,7 +143,7 @@ def _remove_part_files(task_id: int) -> None:
     if task is None:
         return
     try:
-        artefacts.delete_of_task(task_id, keep=task.result_path)
+        artefacts.delete_of_parts(task)
     except OSError as error:  # the sweep of rescue comes by again
         logger.warning("files of parts of task %s could not be removed: %s", task_id, type(error).__name__)
 

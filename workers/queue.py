@@ -11,6 +11,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import Error as DatabaseError
 from django.db import close_old_connections, connection
 from redis import Redis, RedisError
@@ -90,6 +91,8 @@ class TaskWorker(SimpleWorker):
                 logger.warning("the database does not answer (%s)", type(error).__name__)
                 connection.close()
                 time.sleep(0.5)
+            except ObjectDoesNotExist:
+                logger.info("the task was deleted between its claim and the work")
             except (TypeError, ValueError) as error:
                 logger.warning("a message with wrong arguments was dropped (%s)", type(error).__name__)
 

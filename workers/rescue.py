@@ -95,9 +95,9 @@ def _long_ago() -> object:
 
 
 def _send_tasks_again() -> int:
-    rows = Task.objects.filter(
-        task_status__in=ACTIVE, lease_until__isnull=True, dispatched_at__lt=_long_ago()
-    ).exclude(step=Step.PARTS)
+    rows = Task.objects.filter(task_status__in=ACTIVE, lease_until__isnull=True, dispatched_at__lt=_long_ago()).exclude(
+        step=Step.PARTS
+    )
     tasks = list(rows.order_by("dispatched_at")[:BATCH])
     return _send_missing(Task.objects.all(), [(task.pk, dispatch.task_message(task)) for task in tasks])
 
@@ -157,5 +157,5 @@ def sweep_files() -> int:
         if task is None:
             removed += artefacts.delete_of_task(task_id)
         elif task.task_status == Status.DONE:
-            removed += artefacts.delete_of_task(task_id, keep=task.result_path)
+            removed += artefacts.delete_of_parts(task)
     return removed

@@ -1,4 +1,4 @@
-"""Tasks and parts against a simple model: several workers, any order of claims, ends, cancels, reruns, losses, deletions."""
+"""Tasks and parts against a simple model: several workers, transitions in any order."""
 
 import itertools
 from dataclasses import dataclass, field
@@ -163,7 +163,9 @@ class Engine(RuleBasedStateMachine):
 
     # -- claims
 
-    @rule(target=steps, task_id=tasks, behind=strategies.integers(0, 1), lease=strategies.sampled_from([ALIVE, EXPIRED]))
+    @rule(
+        target=steps, task_id=tasks, behind=strategies.integers(0, 1), lease=strategies.sampled_from([ALIVE, EXPIRED])
+    )
     def claim_step(self, task_id, behind, lease):
         """By a message for the attempt the row stands at, or for one before."""
         row = Task.objects.filter(pk=task_id).first()

@@ -280,13 +280,16 @@ class Torture:
         last, changed = -1, time.monotonic()
         while left := self.ledger.active():
             now = self._last_event()
-            if now != last:
+            if now != last or not self._is_up():
                 last, changed = now, time.monotonic()
             if time.monotonic() - changed > self._quiet() or time.monotonic() > give_up:
                 names = ", ".join(str(job.task_id) for job in left[:10])
                 self.table.blame([Violation("P1", f"accepted and never ended: {names}; {self._stuck(left[0])}")])
                 return
-            time.sleep(0.1)
+            time.sleep(0.25)
+
+    def _is_up(self) -> bool:
+        return self.world.ask("GET", "/version")[0] == 200 and bool(self.world.pids("rescuetasks"))
 
     def _quiet(self) -> float:
         """A tree needs seconds to come back; by default settings a lost message needs more."""

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 
 from workers.faults import POINTS
 
-STOP_POINTS = ("part.claimed", "part.computed", "part.before_commit", "artefact.written", "merge.before_commit")
+STOP_POINTS = (
+    "part.claimed",
+    "part.computed",
+    "part.before_commit",
+    "artefact.written",
+    "merge.before_commit",
+    "merge.committed",
+)
 """Where a stale worker holds no lock; one that is stopped inside a transaction would stop SQLite for everybody."""
 FULL_DISK_POINTS = ("artefact.opened", "artefact.half_written", "artefact.written")
 TREE_POINTS = tuple(point for point in POINTS if point not in ("heartbeat.beat", "dispatch.send"))
