@@ -61,6 +61,10 @@ _EVENT_LOOKUPS = {
     "face_id__lt": "face_id__lt",
 }
 
+_AGES = {"age__gte", "age__lt", "apparent_age__gte", "apparent_age__lt"}
+_BEYOND_AGES = 32_767
+"""For what the column cannot hold, Django leaves the condition out, and null would match."""
+
 
 def matching_faces(filters: FaceFilters) -> QuerySet[Face]:
     """Faces that match every filter that is given, in no order."""
@@ -106,6 +110,9 @@ def longitude_ranges(rectangle: GeoRectangle) -> list[tuple[float, float]]:
 
 def _given(filters: FaceFilters | EventFilters, lookups: dict[str, str]) -> dict[str, Any]:
     values = {lookup: getattr(filters, name) for name, lookup in lookups.items()}
+    for lookup in _AGES & values.keys():
+        if values[lookup] is not None:
+            values[lookup] = min(values[lookup], _BEYOND_AGES)
     return {lookup: value for lookup, value in values.items() if value is not None}
 
 
