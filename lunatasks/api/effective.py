@@ -53,7 +53,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 
 _SECRET_NAME = re.compile(r"PASS|PWD|TOKEN|SECRET|KEY|CREDENTIAL|AUTHORIZATION", re.IGNORECASE)
 _URL_CREDENTIALS = re.compile(r"(?<=://)[^/?#\s]*@")
-_SECRET_ARGUMENT = re.compile(r"(?i)\b((?:pass\w*|pwd|\w*token|\w*secret\w*|\w*key)=)[^&\s]*")
+_SECRET_ARGUMENT = re.compile(r"(?i)\b((?:pass\w*|pwd|\w*credential\w*|\w*token|\w*secret\w*|\w*key)=)[^&\s]*")
 
 
 def effective_settings() -> dict[str, Any]:
