@@ -213,10 +213,10 @@ class Acts:
         """All sessions of the stack's database end, and none is let in for a while."""
         name = self.world.stack.name
         with psycopg.connect(self.world.stack.database, autocommit=True) as connection:
-            connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')  # type: ignore[call-overload]
+            connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
             try:
                 connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
                 time.sleep(DATABASE_AWAY)
             finally:
-                connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')  # type: ignore[call-overload]
+                connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
         return "refused and ended connections"

@@ -37,7 +37,8 @@ Rule = Callable[[Event, Known], Iterator[Violation]]
 
 def check(events: Iterable[Event], *, max_lost: int) -> list[Violation]:
     """All violations in a history, in its order."""
-    known, found = Known(), []
+    known = Known()
+    found: list[Violation] = []
     for event in events:
         for rule in RULES[event.kind]:
             found += rule(event, known)

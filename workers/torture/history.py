@@ -139,11 +139,11 @@ def connected(database_url: str, sqlite_path: str) -> Iterator[Connection]:
         with psycopg.connect(database_url, autocommit=True, connect_timeout=5) as connection:
             yield connection
         return
-    connection = sqlite3.connect(sqlite_path, timeout=10, isolation_level=None)
+    file = sqlite3.connect(sqlite_path, timeout=10, isolation_level=None)
     try:
-        yield connection
+        yield file
     finally:
-        connection.close()
+        file.close()
 
 
 def install(connection: Connection) -> None:

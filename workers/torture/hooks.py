@@ -42,7 +42,7 @@ def install() -> None:
         )
     if settings.LUNATASKS_ROLE != "command" or "rescuetasks" in sys.argv:
         connection_created.connect(_watch, dispatch_uid="torture")
-        dispatch.send = _after_commit(dispatch.send)  # type: ignore[assignment]
+        dispatch.send = _after_commit(dispatch.send)
     if settings.LUNATASKS_ROLE == "worker":
         _slow_down()
         shift_clock(settings.LUNATASKS_CLOCK_OFFSET * (1 if os.getpid() % 2 else -1))

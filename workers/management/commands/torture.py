@@ -1,5 +1,6 @@
 """`manage.py torture`: kill everything, many times, and see whether the promises hold."""
 
+import signal
 from argparse import ArgumentParser
 from typing import Any
 
@@ -26,6 +27,8 @@ class Command(BaseCommand):
             for fault in make_plan(kills=kills, seed=seed, own_queue=not queue):
                 self.stdout.write(f"{fault}, after {fault.wait:.2f} s")
             return
+        # The stack is taken down in order when somebody has no more patience.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         options = Options(kills=kills, seed=seed, queue=queue, database=named["database"], bug=named["bug"])
         with own_cluster(options) as cluster:
             torture = Torture(options, self._show, cluster=cluster)
