@@ -41,6 +41,10 @@ class Client:
         """The JSON result with its errors. Raises ClientError."""
         return self._json("GET", f"/1/tasks/{task_id}/result")
 
+    def download(self, task_id: int) -> bytes:
+        """The bytes of a zip result. Raises ClientError."""
+        return self._bytes("GET", f"/1/tasks/{task_id}/result")
+
     def errors(self, task_id: int) -> list[dict[str, Any]]:
         """The first errors of the task. Raises ClientError."""
         found: list[dict[str, Any]] = self._json("GET", f"/1/tasks/{task_id}/errors")["errors"]
@@ -60,14 +64,17 @@ class Client:
         return lock.exists() and _is_locked(lock) and self.is_healthy()
 
     def _json(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self._bytes(method, path, body))
+        return found
+
+    def _bytes(self, method: str, path: str, body: dict[str, Any] | None = None) -> bytes:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self._base + path, data=data, method=method)
         request.add_header("Content-Type", "application/json")
         request.add_header("Luna-Account-Id", str(settings.LUNATASKS_DEFAULT_ACCOUNT_ID))
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
-                found: dict[str, Any] = json.loads(answer.read())
-                return found
+                return bytes(answer.read())
         except urllib.error.HTTPError as error:
             raise ClientError(_detail(error)) from None
         except OSError as error:

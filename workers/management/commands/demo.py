@@ -7,7 +7,7 @@ import time
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from django.conf import settings
 from django.core.management import call_command
@@ -17,10 +17,10 @@ from lunatasks.luna_services import registry
 from lunatasks.luna_services.embedded.sample_photos import SamplesFailed, fetch_samples
 from workers.client import Client, ClientError
 from workers.torture.stack import free_port
+from workers.tour import Stop, Tour, TourEnded, table
 
 LARGEST = 5
 NAMES_SHOWN = 4
-STATUS_DONE = 5
 
 
 class Command(BaseCommand):
@@ -36,13 +36,30 @@ class Command(BaseCommand):
             raise CommandError(f"{folder} is no folder")
         self._timed(times, "database", lambda: call_command("migrate", verbosity=0, interactive=False))
         self.stdout.write(f"importing the photos of {folder}")
-        self._timed(times, "import", lambda: call_command("importfaces", str(folder)))
+        name = _list_name(folder)
+        self._timed(times, "import", lambda: call_command("importfaces", str(folder), "--list", name))
+        list_id = uuid5(settings.LUNATASKS_DEFAULT_ACCOUNT_ID, f"list:{name}")
         with _Service() as service:
             self._timed(times, "service", service.start)
-            clusters = self._timed(times, "clustering", lambda: self._cluster(service.client))
-        self._show(clusters)
+            try:
+                self._show_all(Tour(service.client, folder, list_id), list_id, times)
+            except (ClientError, TourEnded) as error:
+                raise CommandError(str(error)) from None
         self.stdout.write("\ntime: " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in times.items()))
         self._say_what_next()
+
+    def _show_all(self, tour: Tour, list_id: UUID, times: dict[str, float]) -> None:
+        task_id, seconds = tour.run("clustering", {"objects_type": "faces", "filters": {"list_id": str(list_id)}})
+        times["clustering"] = seconds
+        clusters: list[list[str]] = tour.client.result(task_id)["result"]
+        self.stdout.write(f"task {task_id}: clustering, asked for by POST /1/tasks/clustering")
+        self._show(clusters)
+        self.stdout.write("\nevery task type once, each through the REST API and the workers ...")
+        self._timed(times, "more photos", tour.make_more_photos)
+        faces = sum(len(cluster) for cluster in clusters)
+        first = Stop("clustering", f"{faces} faces", seconds, f"{len(clusters)} clusters")
+        stops = self._timed(times, "all types", lambda: list(tour.stops(first, task_id)))
+        self.stdout.write(f"\n{table(stops)}")
 
     def _timed(self, times: dict[str, float], name: str, step: Any) -> Any:
         started = time.monotonic()
@@ -55,25 +72,6 @@ class Command(BaseCommand):
             return fetch_samples()
         except SamplesFailed as error:
             raise CommandError(str(error)) from None
-
-    def _cluster(self, client: Client) -> list[list[str]]:
-        content = {"content": {"objects_type": "faces", "filters": {}}, "description": "demo"}
-        try:
-            task_id = client.create("clustering", content)
-            self.stdout.write(f"task {task_id}: clustering, asked for by POST /1/tasks/clustering")
-            task = client.wait(task_id, self._show_progress)
-            if task["task_status"] != STATUS_DONE:
-                details = "; ".join(error["detail"] for error in client.errors(task_id))
-                raise CommandError(f"task {task_id} did not end well: {details}")
-            result: list[list[str]] = client.result(task_id)["result"]
-        except ClientError as error:
-            raise CommandError(str(error)) from None
-        return result
-
-    def _show_progress(self, task: dict[str, Any]) -> None:
-        if self.stdout.isatty():
-            self.stdout.write(f"\r  parts {task['count_task_parts_done']}/{task['count_task_parts_all']} ", ending="")
-            self.stdout.flush()
 
     def _show(self, clusters: list[list[str]]) -> None:
         several = [cluster for cluster in clusters if len(cluster) > 1]
@@ -88,6 +86,11 @@ class Command(BaseCommand):
         address = f"http://{settings.LUNATASKS_HOST}:{settings.LUNATASKS_PORT}/admin/"
         password = settings.LUNATASKS_HOME / "secrets" / "admin_password"
         self.stdout.write(f"\nnext: `make serve`, then open {address} as 'admin' (password in {password})")
+
+
+def _list_name(folder: Path) -> str:
+    """The list of the folder's faces: other photos, of an earlier demo or import, stay out of this one's results."""
+    return f"demo: {folder.absolute()}"[-128:]
 
 
 def _names(cluster: list[str]) -> list[str]:
