@@ -276,7 +276,17 @@ LUNATASKS_QUEUE_PREFIX = env.text(
 REDIS_URL = env.text(
     "REDIS_URL", "", help="Redis or Valkey; a server of our own under LUNATASKS_HOME when empty"
 ) or secrets.embedded_queue_url(LUNATASKS_HOME)
-LUNATASKS_TASK_QUEUES = ("linker", "clustering", "gc", "reporter", "additional_extract", "cross_match", "roc", "exporter")
+LUNATASKS_TASK_QUEUES = (
+    "linker",
+    "clustering",
+    "gc",
+    "reporter",
+    "additional_extract",
+    "cross_match",
+    "roc",
+    "exporter",
+    "estimator",
+)
 LUNATASKS_QUEUES = tuple(f"{LUNATASKS_QUEUE_PREFIX}{name}" for name in ("control", *LUNATASKS_TASK_QUEUES))
 RQ_QUEUES = {
     name: {

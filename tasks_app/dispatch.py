@@ -30,6 +30,7 @@ QUEUE_OF_TYPE = {
     TaskType.CROSS_MATCH: "cross_match",
     TaskType.ROC: "roc",
     TaskType.EXPORTER: "exporter",
+    TaskType.ESTIMATOR: "estimator",
 }
 ENTRY_OF_STEP = {Step.SPLIT: "split", Step.RESUME: "split", Step.RESTART: "split", Step.MERGE: "merge"}
 MESSAGE_TTL = 7 * 86400

@@ -21,6 +21,7 @@ from lunatasks.luna_services.ports.handlers import BadPolicies, NotOffered
 from tasks_app.contents.members import ABSENT, MAX_INTEGER, SECRET, Content, Limit, Members, Owner, Text, Uuid, Word
 
 MAX_DEPTH = 12
+BODY_WARP = 2
 
 
 def _without_credentials(text: str) -> str:
@@ -203,7 +204,8 @@ class Estimator(Content, Generic[SourceModel]):
 
     def needs(self) -> set[str]:
         """See Content."""
-        return {f"source_type '{getattr(self.source, 'source_type', '')}'"}
+        source_type = f"source_type '{getattr(self.source, 'source_type', '')}'"
+        return {source_type, *(["a body model"] if self.source.image_type == BODY_WARP else [])}
 
 
 SOURCES: dict[str, type[Source]] = {"zip": Zip, "network_disk": NetworkDisk, "s3": S3, "ftp": Ftp, "samba": Samba}

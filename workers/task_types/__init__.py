@@ -5,7 +5,17 @@ here with a `KIND`, its line below, tests of split, parts and merge, a page of t
 """
 
 from tasks_app.states import TaskType
-from workers.task_types import additional_extract, clustering, cross_match, exporter, gc, linker, reporter, roc
+from workers.task_types import (
+    additional_extract,
+    clustering,
+    cross_match,
+    estimator,
+    exporter,
+    gc,
+    linker,
+    reporter,
+    roc,
+)
 from workers.task_types.base import TaskKind
 
 TYPES: dict[TaskType, TaskKind] = {
@@ -17,4 +27,5 @@ TYPES: dict[TaskType, TaskKind] = {
     TaskType.CROSS_MATCH: cross_match.KIND,
     TaskType.ROC: roc.KIND,
     TaskType.EXPORTER: exporter.KIND,
+    TaskType.ESTIMATOR: estimator.KIND,
 }
