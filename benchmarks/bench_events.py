@@ -36,7 +36,7 @@ SELECT md5('event' || n)::uuid, '{account}', '{start}'::timestamptz + n * interv
     'person ' || n % 50000, 'note ' || n, 'camera ' || n % 300, 'track ' || n / 5, md5('face' || n)::uuid, '[]', '[]',
     '[]', '[]', 'face', md5('top' || n % 10000)::uuid, 'person ' || n % 10000, (n::bigint * 7919 % 100000) / 100000.0,
     'label ' || n % 7, 'city ' || n % 50, 'area ' || n % 200, 'district ' || n % 500, 'street ' || n % 5000,
-    (n % 120)::text, 24 + (n::bigint * 104729 % 100000) / 100000.0 * 20, 50 + (n::bigint * 15485863 % 100000) / 100000.0 * 10,
+    (n % 120)::text, 24 + (n::bigint * 104729 % 100000) / 100000.0 * 20, 50 + (n::bigint * 15485863 % 100000) / 10000.0,
     18 + n % 60, n % 2, 1 + n % 7, 1 + n % 4, 1 + n % 3, n % 3, 18 + n % 60, n % 3, n % 3,
     (ARRAY['short', 'long', 'undefined'])[1 + n % 3], n % 3, 0, ''
 FROM generate_series(0, {count} - 1) n

@@ -46,7 +46,8 @@ def check_events(events: Sequence[NewEvent]) -> None:
     """Raises BadValue for what no row can hold. Descriptors are checked by `descriptor_rows`."""
     for event in events:
         for name in _TEXTS:
-            check_text(name, getattr(event, name) or "")
+            if value := getattr(event, name):
+                check_text(name, value)
         _check_codes(event)
         _check_position(event)
         check_time("create_time", event.create_time)

@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
 from lunatasks.luna_services.embedded import event_rows, samples
+from lunatasks.luna_services.embedded.bulk import insert_rows
 from lunatasks.luna_services.embedded.extracted import (
     NEVER_EXTRACTED,
     Descriptors,
@@ -211,11 +212,11 @@ def _add_events(account_id: UUID, events: dict[UUID, NewEvent]) -> list[UUID]:
     descriptors = event_rows.descriptor_rows(new)
     with transaction.atomic():
         _refuse_foreign_faces(account_id, new)
-        Event.objects.bulk_create([event_rows.event_row(account_id, event) for event in new])
-        EventTag.objects.bulk_create(event_rows.tag_rows(account_id, new))
-        EventColor.objects.bulk_create(event_rows.color_rows(account_id, new))
-        EventOrigin.objects.bulk_create(event_rows.origin_rows(new))
-        EventDescriptor.objects.bulk_create(descriptors)
+        insert_rows([event_rows.event_row(account_id, event) for event in new])
+        insert_rows(event_rows.tag_rows(account_id, new))
+        insert_rows(event_rows.color_rows(account_id, new))
+        insert_rows(event_rows.origin_rows(new))
+        insert_rows(descriptors)
     return [event.event_id for event in new]
 
 

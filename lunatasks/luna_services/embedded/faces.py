@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from lunatasks.luna_services.embedded import lists, rows, samples
+from lunatasks.luna_services.embedded.bulk import insert_rows
 from lunatasks.luna_services.embedded.extracted import (
     NEVER_EXTRACTED,
     Descriptors,
@@ -237,8 +238,8 @@ def _add_faces(account_id: UUID, faces: dict[UUID, NewFace], list_id: UUID | Non
             if list_id is not None:
                 lists.lock_list(account_id, list_id)
             _require(known, set(lists.lock_faces(account_id, sorted(known))))
-            Face.objects.bulk_create([rows.face_row(account_id, face) for face in new])
-            FaceDescriptor.objects.bulk_create(descriptors)
+            insert_rows([rows.face_row(account_id, face) for face in new])
+            insert_rows(descriptors)
             samples.save_rows(list(images.values()))
             FaceSample.objects.bulk_create([FaceSample(image.file_id, face_id) for face_id, image in images.items()])
             if list_id is not None:

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Count, QuerySet
 from django.utils import timezone
 
+from lunatasks.luna_services.embedded.bulk import insert_rows
 from lunatasks.luna_services.embedded.filters import matching_faces
 from lunatasks.luna_services.embedded.models import FaceLink, FaceList
 from lunatasks.luna_services.ports import FaceFilters, ListCard, ListNotFound
@@ -62,7 +63,7 @@ def link(list_id: UUID, face_ids: Sequence[UUID]) -> None:
     linked = set(FaceLink.objects.filter(face_list=list_id, face__in=face_ids).values_list("face_id", flat=True))
     new = [FaceLink(face_list_id=list_id, face_id=face_id) for face_id in face_ids if face_id not in linked]
     if new:
-        FaceLink.objects.bulk_create(new)
+        insert_rows(new)
         touch(list_id)
 
 

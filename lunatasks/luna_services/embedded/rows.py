@@ -1,5 +1,6 @@
 """Between the values of the port and rows of the tables; all validation of new faces and of descriptors."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -22,6 +23,7 @@ from lunatasks.luna_services.ports import (
 )
 
 MOST_AGE = 999
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 MOST_SAMPLES = 100
 
 
@@ -43,7 +45,7 @@ def check_text(name: str, value: str, *, longest: int = TEXT_LENGTH) -> None:
         raise BadValue(f"{name} is no text")
     if len(value) > longest:
         raise BadValue(f"{name} is longer than {longest} characters")
-    if any(letter == "\x00" or "\ud800" <= letter <= "\udfff" for letter in value):
+    if _UNSTORABLE.search(value):
         raise BadValue(f"{name} holds a character that cannot be stored")
 
 
