@@ -1,5 +1,9 @@
-"""Ten thousand cancels against the end of the same task, each judged by a model of what may come of it."""
+"""Cancels against the end of the same task, each judged by a model of what may come of it.
 
+`make torture-long` runs ten thousand of them (TEST_CANCEL_RACES).
+"""
+
+import os
 import threading
 
 import pytest
@@ -16,8 +20,8 @@ from tasks_app.transitions import Artefact, FenceLost, PartFence, TaskFence
 from tests.conftest import ACCOUNT
 
 pytestmark = pytest.mark.django_db(transaction=True)
-RACES = 10_000
-BATCH = 500
+RACES = int(os.environ.get("TEST_CANCEL_RACES", "1000"))
+BATCH = 250
 ARTEFACT = Artefact("tasks/1/1/0-result-1.json", 2, "0" * 64)
 
 

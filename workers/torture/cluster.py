@@ -34,6 +34,8 @@ class Cluster:
     port: int = field(init=False)
 
     def __enter__(self) -> Self:
+        if binaries() is None:
+            raise StackError("no PostgreSQL server is installed here")
         self.folder = Path(tempfile.mkdtemp(prefix="lunatasks-cluster-"))
         self.port = free_port()
         password = self.folder / "password"
