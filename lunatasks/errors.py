@@ -317,14 +317,14 @@ class NothingToMatch(LunaError):
 
 
 class ReferenceMissing(LunaError):
-    """A reference of cross matching was removed while the task ran. The others were matched."""
+    """A marked image of a ROC does not exist in the account. It was left out of all counts."""
 
     code, status, desc = 28023, 404, "Reference uuid is missing"
     template = "{}"
 
 
 class ReferenceWithoutDescriptor(LunaError):
-    """A reference of cross matching has no descriptor. Extract it first. The others were matched."""
+    """A marked image of a ROC has no descriptor. Extract it first. It was left out of all counts."""
 
     code, status, desc = 28024, 404, "Reference uuid has no extracted descriptor"
     template = "{}"
