@@ -89,8 +89,9 @@ def bench_forest() -> None:
     ours = seconds(
         lambda: clustering.tile_forest(vectors, tile, limit=SFACE.cluster_score, memory=MEMORY, check=nothing)
     )
+    peak = memory_mb()
     plain = seconds(lambda: plain_edges(vectors[:TILE], vectors[TILE:], SFACE.cluster_score))
-    show("clustering tile", TILE * TILE, ours, {"plain double precision": plain})
+    show("clustering tile", TILE * TILE, ours, {"plain double precision": plain}, peak=peak)
 
 
 def bench_best(threshold: float, name: str) -> None:
@@ -100,12 +101,13 @@ def bench_best(threshold: float, name: str) -> None:
     ours = seconds(
         lambda: list(matching.best_matches(rows, columns, limit=threshold, best=5, memory=MEMORY, check=nothing))
     )
+    peak = memory_mb()
     others = {
         "plain double precision": seconds(lambda: plain_best(rows[:512], columns, threshold, 5)) * count / 512,
         "single precision, inexact": seconds(lambda: single_best(rows, columns, 5)),
         "scikit-learn, inexact": seconds(lambda: scikit_best(rows, columns, 5)),
     }
-    show(name, count * OBJECTS, ours, others)
+    show(name, count * OBJECTS, ours, others, peak=peak)
 
 
 def marked(count: int, photos: int = 10) -> Marked:
@@ -123,8 +125,9 @@ def bench_roc_scores() -> None:
     tile = (0, count // 2, count // 2, count)
     sink = pairs.Histogram()
     ours = seconds(lambda: pairs.count_better(objects, tile, mates, bars, sink, memory=MEMORY, check=nothing))
+    peak = memory_mb()
     plain = seconds(lambda: plain_histogram(objects, bars, 2048)) * (count // 2) ** 2 / 2048**2
-    rate = show("ROC, all scores", (count // 2) ** 2, ours, {"plain numpy": plain})
+    rate = show("ROC, all scores", (count // 2) ** 2, ours, {"plain numpy": plain}, peak=peak)
     print(f"  100 000 objects are 5e9 pairs: {5e9 / rate:.0f} s of one core for this pass (extrapolated)")
 
 
