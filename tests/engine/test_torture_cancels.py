@@ -20,8 +20,8 @@ from tasks_app.transitions import Artefact, FenceLost, PartFence, TaskFence
 from tests.conftest import ACCOUNT
 
 pytestmark = pytest.mark.django_db(transaction=True)
-RACES = int(os.environ.get("TEST_CANCEL_RACES", "1000"))
-BATCH = 250
+RACES = int(os.environ.get("TEST_CANCEL_RACES", "400"))
+BATCH = 100
 ARTEFACT = Artefact("tasks/1/1/0-result-1.json", 2, "0" * 64)
 
 
