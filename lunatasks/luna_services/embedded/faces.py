@@ -4,10 +4,12 @@ Locks are taken in one order everywhere: lists before faces, each by id.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 from uuid import UUID, uuid5
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from lunatasks.luna_services.embedded import lists, rows, samples
@@ -77,8 +79,11 @@ class EmbeddedFaces:
     def get_faces(self, account_id: UUID, face_ids: Sequence[UUID]) -> list[FaceCard]:
         """See the port."""
         _refuse_many(face_ids)
-        faces = matching_faces(FaceFilters(account_id, face_ids=list(face_ids)))
-        return [rows.face_card(face) for face in faces.prefetch_related("links", "samples")]
+        faces = list(matching_faces(FaceFilters(account_id, face_ids=list(face_ids))))
+        # pairs of ids: with a prefetch, a manager is made for every face
+        links = _ids_by_face(FaceLink.objects.values_list("face_id", "face_list_id"), face_ids)
+        stored = _ids_by_face(FaceSample.objects.values_list("face_id", "sample_id"), face_ids)
+        return [rows.face_card(face, links[face.face_id], stored[face.face_id]) for face in faces]
 
     @transaction.atomic
     def delete_faces(self, account_id: UUID, face_ids: Sequence[UUID]) -> list[UUID]:
@@ -210,6 +215,13 @@ class EmbeddedFaces:
         faces = matching_faces(filters)
         wanted = faces.filter(NEVER_EXTRACTED) if missing else faces
         return attributes_extractable(pages_of(wanted, "face_id", chunk), _samples_of, Face)
+
+
+def _ids_by_face(pairs: QuerySet[Any, tuple[UUID, UUID]], face_ids: Sequence[UUID]) -> Mapping[UUID, list[UUID]]:
+    found: dict[UUID, list[UUID]] = defaultdict(list)
+    for face_id, other_id in pairs.filter(face__in=list(face_ids)):
+        found[face_id].append(other_id)
+    return found
 
 
 def _refuse_many(items: Sequence[object], what: str = "faces") -> None:

@@ -127,8 +127,8 @@ def uuids_of_bytes(data: bytes | memoryview) -> tuple[UUID, ...]:
     return tuple(UUID(bytes=raw[start : start + 16]) for start in range(0, len(raw), 16))
 
 
-def face_card(face: Face) -> FaceCard:
-    """The card of a row whose links and samples are prefetched."""
+def face_card(face: Face, list_ids: Iterable[UUID], sample_ids: Iterable[UUID]) -> FaceCard:
+    """The card of a row with the ids of its lists and samples."""
     return FaceCard(
         face_id=face.face_id,
         account_id=face.account_id,
@@ -137,9 +137,9 @@ def face_card(face: Face) -> FaceCard:
         create_time=face.create_time,
         event_id=face.event_id,
         avatar=face.avatar,
-        lists=tuple(sorted(link.face_list_id for link in face.links.all())),
+        lists=tuple(sorted(list_ids)),
         attributes=BasicAttributes(face.age, face.gender, face.ethnicity),
-        sample_ids=tuple(sorted(sample.sample_id for sample in face.samples.all())),
+        sample_ids=tuple(sorted(sample_ids)),
         attributes_sample_ids=uuids_of_bytes(face.attributes_sample_ids),
         attributes_generation=face.attributes_generation,
     )
