@@ -37,7 +37,7 @@ class Command(BaseCommand):
 
     def _loop(self, stop: threading.Event) -> None:
         next_sweep = time.monotonic()
-        while not stop.wait(settings.LUNATASKS_RESCUE_SECONDS):
+        while not stop.is_set():
             try:
                 rescue.rescue_once()
                 if time.monotonic() >= next_sweep:
@@ -48,3 +48,4 @@ class Command(BaseCommand):
                 connection.close()
             except OSError as error:
                 logger.warning("the storage does not answer (%s)", type(error).__name__)
+            stop.wait(settings.LUNATASKS_RESCUE_SECONDS)

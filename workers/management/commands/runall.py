@@ -56,10 +56,10 @@ class Command(BaseCommand):
         self._make_admin()
         connections.close_all()
         environment = self._start_queue(tree)
+        tree.start(_rescue(environment))  # first: what a killed tree has left waits for nobody else
         tree.start(_web(host, port, environment), ready=lambda: _is_healthy(host, port))
         for number in range(1, workers + 1):
             tree.start(_worker(number, environment))
-        tree.start(_rescue(environment))
         self.stdout.write(
             f"ready in {time.monotonic() - started:.1f} s: http://{host}:{port}/admin/ with {workers} workers"
         )
