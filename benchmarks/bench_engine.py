@@ -1,6 +1,6 @@
 """What the engine costs: clustering through a real stack against the plain function, and a task with empty work.
 
-`python benchmarks/bench_engine.py [--objects 20000]`. DATABASE_URL and REDIS_URL choose the back end, as for the service.
+`python benchmarks/bench_engine.py [--objects 20000]`. DATABASE_URL and REDIS_URL choose the back end.
 """
 
 import argparse
@@ -80,7 +80,8 @@ def through_engine(path: Path, workers: int, plain: float) -> None:
         stack.finish(stack.create_clustering(), within=600)
         took = time.perf_counter() - started
         print(f"  through the engine, {workers} worker(s): {took:.2f} s, {took / plain:.2f} x the plain function")
-        print(f"  round trip of a task of one object, {workers} worker(s): median {statistics.median(times) * 1e3:.0f} ms")
+        middle = statistics.median(times) * 1e3
+        print(f"  round trip of a task of one object, {workers} worker(s): median {middle:.0f} ms")
 
 
 def trip(stack: Stack) -> float:

@@ -22,7 +22,7 @@ class AtomicFileSystemStorage(FileSystemStorage):
                     stream.write(chunk)
                 stream.flush()
                 os.fsync(stream.fileno())
-            os.replace(temporary, target)
+            Path(temporary).replace(target)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise

@@ -64,13 +64,13 @@ def task(account, sent, made):
     return transitions.create(account_id=account, task_type=TaskType.CLUSTERING, content={})
 
 
-def fail_on(made, numbers, error=RuntimeError("secret 0.1234")):
-    """Parts with these numbers raise."""
+def fail_on(made, numbers):
+    """Parts with these numbers raise an error whose text nobody may see."""
     process = Made.process
 
     def failing(context, content):
         if content in numbers:
-            raise error
+            raise RuntimeError("secret 0.1234")
         return process(made, context, content)
 
     made.process = failing

@@ -78,7 +78,7 @@ def test_of_several_claims_of_a_part_exactly_one_succeeds(make_task, make_subtas
         row = make_subtask(task)
         fence = PartFence(task.pk, row.pk, row.run, row.attempt)
 
-        outcomes = together(*[lambda: transitions.claim_part(fence, worker="w", lease=60)] * 6)
+        outcomes = together(*[lambda: transitions.claim_part(fence, worker="w", lease=60)] * 6)  # noqa: B023
 
         row.refresh_from_db()
         assert len([claim for claim in outcomes if claim]) == 1
