@@ -82,6 +82,8 @@ class Torture:
         if not self.options.bug:
             self._deaths_by_default_settings()
             self._check_all()
+        for name, digest in self.ledger.digests.items():
+            self.say(f"bytes of {name!r}: sha256 {digest}")
         self.table.count("P9", "commits under clocks an hour wrong", self._commits())
 
     @property

@@ -42,8 +42,10 @@ class Ledger:
     seed: int
     full_disks: int = 0
     jobs: dict[int, Job] = field(default_factory=dict)
-    digests: dict[str, str] = field(default_factory=dict)
-    """SHA-256 of the calm run's answer, by scenario."""
+    digests: dict[str, str] = field(
+        default_factory=lambda: {each.name: each.sha256 for each in SCENARIOS if each.sha256}
+    )
+    """SHA-256 of the calm run's answer, by scenario, where the scenario itself does not know it."""
     checked: set[int] = field(default_factory=set)
     _operators: list[tuple[list[int], "subprocess.Popen[bytes]"]] = field(default_factory=list)
 

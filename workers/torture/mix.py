@@ -34,6 +34,8 @@ class Scenario:
     expected: Status = Status.DONE
     check: Check = field(default=lambda result: "")
     code: int = 0
+    sha256: str = ""
+    """Of the answer's bytes, on every back end; empty: those of the calm run count."""
 
     def body(self) -> dict[str, Any]:
         return {"content": dict(self.content), "description": self.name}
