@@ -126,7 +126,8 @@ class Archive:
             raise EntryRefused(problem)
         try:
             with self._zip.open(info, pwd=self._password) as stream:
-                data = stream.read(self._limits.entry + 1)
+                # not one byte more than it claims: the library unpacks as much as is asked for
+                data = stream.read(info.file_size + 1)
         except _DAMAGES as error:
             # the library's texts quote names
             raise EntryRefused(f"the entry is damaged, or its password another one ({type(error).__name__})") from None
