@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from lunatasks.luna_services.ports import Detection, EventCard, Rect, TopMatch
+from lunatasks.luna_services.ports import Detection, EventCard, NewEvent, Rect, TopMatch
 
 Json = dict[str, Any]
 
@@ -86,3 +86,54 @@ def event_json(card: EventCard) -> Json:
         "top_match": top_match_json(card.top_match),
         "location": {**location, "geo_position": position},
     }
+
+
+def read_event(members: Mapping[str, Any]) -> NewEvent:
+    """The inverse of `event_json`, without descriptors; members that are not ours are ignored.
+
+    Raises KeyError, TypeError, ValueError, AttributeError for anything else.
+    """
+    location, upper = members["location"], members["upper_body"]
+    position = location["geo_position"] or {}
+    return NewEvent(
+        event_id=UUID(members["event_id"]),
+        handler_id=read_uuid(members["handler_id"]),
+        face_id=read_uuid(members["face_id"]),
+        create_time=datetime.fromisoformat(members["create_time"]),
+        end_time=datetime.fromisoformat(members["end_time"]) if members["end_time"] else None,
+        attach_result=tuple(UUID(list_id) for list_id in members["attach_result"]),
+        tags=tuple(members["tags"]),
+        face_detections=tuple(read_detection(one) for one in members["face_detections"]),
+        body_detections=tuple(read_detection(one) for one in members["body_detections"]),
+        match_result=tuple(members["match_result"]),
+        top_match=_read_top_match(members["top_match"]),
+        longitude=position.get("longitude"),
+        latitude=position.get("latitude"),
+        apparent_age=members["body_basic_attributes"]["apparent_age"],
+        apparent_gender=members["body_basic_attributes"]["apparent_gender"],
+        headwear_state=upper["headwear"]["state"],
+        sleeve_length=upper["sleeve"]["length"],
+        upper_clothing_colors=tuple(upper["upper_clothing"]["colors"]),
+        backpack_state=members["accessories"]["backpack"]["state"],
+        **{name: members[name] for name in ("external_id", "user_data", "source", "track_id")},
+        **{name: members[name] for name in ("age", "gender", "emotion", "ethnic_group", "mask", "liveness")},
+        **{name: location[name] for name in ("city", "area", "district", "street", "house_number")},
+    )
+
+
+def read_uuid(text: str | None) -> UUID | None:
+    """A uuid, or None."""
+    return UUID(text) if text else None
+
+
+def _read_top_match(members: Mapping[str, Any] | None) -> TopMatch | None:
+    if members is None:
+        return None
+    kind = "event" if "event_id" in members else "face"
+    return TopMatch(
+        object_type="event" if kind == "event" else "face",
+        object_id=UUID(members[f"{kind}_id"]),
+        similarity=members["similarity"],
+        label=members["label"],
+        external_id=members["external_id"],
+    )

@@ -5,6 +5,8 @@ from uuid import UUID, uuid5
 
 from django.conf import settings
 
+from lunatasks.luna_services import registry
+from lunatasks.luna_services.embedded.archive import Services
 from lunatasks.luna_services.ports import Faces
 
 
@@ -28,3 +30,8 @@ def ensure_named_list(faces: Faces, account_id: UUID, name: str | None) -> UUID 
         list_id, user_data = uuid5(account_id, f"list:{name}"), name
     faces.ensure_list(account_id, list_id, user_data=user_data)
     return list_id
+
+
+def archive_services() -> Services:
+    """What archives are made from and loaded into."""
+    return Services(registry.faces(), registry.events(), registry.image_store(), registry.buckets())
