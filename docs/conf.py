@@ -26,6 +26,7 @@ from tasks_app.api.operations import MORE_ERRORS
 
 project = "Luna Tasks"
 author = "the Luna Tasks project"
+copyright = author  # noqa: A001  Sphinx names it so
 version = release = "1.0.0"
 language = "en"
 exclude_patterns = ["_build", "*.md"]
@@ -72,7 +73,8 @@ ERRORS_INDEX = """Error codes
 ===========
 
 Every answer with a status of 400 or more holds ``error_code``, ``desc`` (the class), ``detail`` (this case) and
-``link`` (the page of the code). An error that happened inside a task is stored and read by ``GET /1/tasks/{task_id}/errors``.
+``link`` (the page of the code). An error that happened inside a task is stored and read by
+``GET /1/tasks/{task_id}/errors``.
 
 .. toctree::
    :hidden:

@@ -208,10 +208,10 @@ MIDDLEWARE = [
     "lunatasks.api.middleware.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "lunatasks.api.middleware.PageSessions",
+    "lunatasks.api.middleware.PageCsrf",
+    "lunatasks.api.middleware.PageAuthentication",
+    "lunatasks.api.middleware.PageMessages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "lunatasks.urls"
@@ -318,9 +318,8 @@ WHITENOISE_USE_FINDERS = True  # the few static files are served from the packag
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
-    "DEFAULT_RENDERER_CLASSES": ["lunatasks.api.renderers.OrjsonRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": [],
-    "EXCEPTION_HANDLER": "lunatasks.api.exceptions.exception_handler",
     "DEFAULT_SCHEMA_CLASS": "lunatasks.api.openapi.OperationSchema",
     "UNAUTHENTICATED_USER": None,
 }

@@ -3,11 +3,11 @@
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
-from rest_framework.request import Request
-from rest_framework.response import Response
+from django.http import HttpRequest
 
 from errors_app.api import operations
 from errors_app.models import TaskError
+from lunatasks.api.answers import Response
 from lunatasks.api.query import Page, path_id
 from lunatasks.api.views import ApiView
 from lunatasks.errors import TaskErrorNotFound, TaskNotFound
@@ -56,7 +56,7 @@ class ErrorList(ErrorsView):
 
     operations: ClassVar = {"GET": operations.LIST}
 
-    def get(self, request: Request, **kwargs: Any) -> Response:
+    def get(self, request: HttpRequest, **kwargs: Any) -> Response:
         return self.page(self.query.page(), self.matching(status_code=self.query.integer("status_code", 400, 599)))
 
 
@@ -65,7 +65,7 @@ class ErrorCount(ErrorsView):
 
     operations: ClassVar = {"GET": operations.COUNTED}
 
-    def get(self, request: Request, **kwargs: Any) -> Response:
+    def get(self, request: HttpRequest, **kwargs: Any) -> Response:
         return Response({"count": self.matching().count()})
 
 
@@ -74,7 +74,7 @@ class ErrorDetail(ErrorsView):
 
     operations: ClassVar = {"GET": operations.DETAIL}
 
-    def get(self, request: Request, error_id: str, **kwargs: Any) -> Response:
+    def get(self, request: HttpRequest, error_id: str, **kwargs: Any) -> Response:
         number = path_id(error_id, TaskErrorNotFound)
         rows = filtered(TaskError.objects.filter(pk=number), {"account_id": self.reader()})
         row = rows.values(*ERROR_COLUMNS).first()
@@ -88,7 +88,7 @@ class TaskErrorList(ErrorsView):
 
     operations: ClassVar = {"GET": operations.OF_TASK}
 
-    def get(self, request: Request, task_id: str, **kwargs: Any) -> Response:
+    def get(self, request: HttpRequest, task_id: str, **kwargs: Any) -> Response:
         return self.page(self.query.page(), self.of_task(task_id))
 
 
@@ -97,6 +97,6 @@ class TaskErrorCount(ErrorsView):
 
     operations: ClassVar = {"GET": operations.COUNTED_OF_TASK}
 
-    def get(self, request: Request, task_id: str, **kwargs: Any) -> Response:
+    def get(self, request: HttpRequest, task_id: str, **kwargs: Any) -> Response:
         lookups = self.moments_and_code()
         return Response({"count": filtered(self.of_task(task_id), lookups).count()})

@@ -171,7 +171,10 @@ def _error_answer(classes: Sequence[type[LunaError]]) -> Json:
         }
         for error in sorted(classes, key=lambda error: error.code)
     }
-    codes = ", ".join(f"{error.code} {error.desc}" for error in sorted(classes, key=lambda error: error.code))
+    by_class: dict[str, list[str]] = {}
+    for error in sorted(classes, key=lambda error: error.code):
+        by_class.setdefault(error.desc, []).append(str(error.code))
+    codes = "; ".join(f"{desc}: {', '.join(numbers)}" for desc, numbers in by_class.items())
     return {
         "description": codes,
         "content": {"application/json": {"schema": ref("Error"), "examples": examples}},

@@ -7,15 +7,15 @@ from uuid import UUID
 
 import orjson
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
-from rest_framework.negotiation import BaseContentNegotiation
-from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from lunatasks import errors
 from lunatasks.api import accounts, documents, effective, health, tokens
+from lunatasks.api.answers import Response
+from lunatasks.api.exceptions import as_luna_error, error_answer
 from lunatasks.api.negotiation import preferred
 from lunatasks.api.openapi import Operation, header, query, record
 from lunatasks.api.query import Query
@@ -23,30 +23,34 @@ from lunatasks.api.version import API_VERSION, VERSION
 from lunatasks.errors import CATALOGUE, LunaError, PageNotFound, Unhealthy
 
 
-class OnlyJson(BaseContentNegotiation):
-    """JSON whatever the client accepts; neither `Accept` nor `?format=` may turn an answer into an error."""
-
-    def select_parser(self, request: Any, parsers: Any) -> None:
-        return None
-
-    def select_renderer(self, request: Any, renderers: Any, format_suffix: Any = None) -> Any:
-        return renderers[0], renderers[0].media_type
-
-
 class ApiView(APIView):
     """A view that answers plain dicts. `gateway`: mounted under a prefix that works as the platform's gateway.
 
+    The framework's own dispatch would wrap the request, negotiate and render, none of which is wanted here.
     Where access tokens are on, every view asks for one, unless it is `open_to_all`; one that shows what belongs
     to no account `needs_all_accounts`.
     """
 
-    content_negotiation_class = OnlyJson
     gateway = False
     open_to_all = False
     needs_all_accounts = False
+    methods = frozenset({"GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS"})
     operations: ClassVar[Mapping[str, Operation]] = {}
 
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # type: ignore[override]
+        """Answer the request; whatever is raised becomes the error body."""
+        try:
+            self.initial(request, *args, **kwargs)
+            handler = getattr(self, str(request.method).lower(), None) if request.method in self.methods else None
+            if handler is None:
+                return error_answer(errors.MethodNotAllowed(request.method), Allow=", ".join(self.allowed_methods))
+            answer: HttpResponseBase = handler(request, *args, **kwargs)
+        except Exception as error:  # noqa: BLE001  the one place where a view's errors become answers
+            return error_answer(as_luna_error(error, request))
+        return answer
+
+    def initial(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]
+        """What every method asks first. Raises BadQuery, Unauthenticated, OutOfScope."""
         self.query = Query(request)
         self.gateway = bool(kwargs.get("gateway"))
         self.grant = tokens.UNLIMITED if self.open_to_all else tokens.grant_of(request)
@@ -74,7 +78,7 @@ class StartView(ApiView):
     open_to_all = True
     schema = None
 
-    def get(self, request: Request) -> HttpResponseRedirect:
+    def get(self, request: HttpRequest) -> HttpResponseRedirect:
         return HttpResponseRedirect(reverse("admin:index"))
 
 
@@ -84,7 +88,7 @@ class UnknownPath(ApiView):
     open_to_all = True
     schema = None
 
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+    def initial(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]
         raise PageNotFound(request.path)
 
 
@@ -104,7 +108,7 @@ class VersionView(ApiView):
         )
     }
 
-    def get(self, request: Request) -> Response:
+    def get(self, request: HttpRequest) -> Response:
         major, minor, patch = VERSION
         return Response({"Version": {"api": API_VERSION, "major": major, "minor": minor, "patch": patch}})
 
@@ -132,7 +136,7 @@ class HealthView(ApiView):
         )
     }
 
-    def get(self, request: Request) -> Response:
+    def get(self, request: HttpRequest) -> Response:
         started = time.perf_counter()
         with_services = self.query.integer("include_luna_services", 0, 1)
         down = health.parts_down(include_luna_services=bool(with_services))
@@ -167,7 +171,7 @@ class ConfigView(ApiView):
         )
     }
 
-    def get(self, request: Request) -> HttpResponse:
+    def get(self, request: HttpRequest) -> HttpResponse:
         media_type = preferred(request, ["application/json", "text/plain"])
         groups = effective.effective_settings()
         if media_type == "text/plain":
@@ -200,7 +204,7 @@ class SpecView(ApiView):
         )
     }
 
-    def get(self, request: Request) -> HttpResponse:
+    def get(self, request: HttpRequest) -> HttpResponse:
         if preferred(request, ["application/x-yaml", "text/html"]) == "text/html":
             return _page(render(request, "api/spec.html", {"spec": documents.readable()}))
         return _document(documents.openapi_yaml(), "application/x-yaml")
@@ -220,7 +224,7 @@ class ManualRedirect(ApiView):
         )
     }
 
-    def get(self, request: Request) -> HttpResponseRedirect:
+    def get(self, request: HttpRequest) -> HttpResponseRedirect:
         return HttpResponseRedirect("/docs/dev/index.html")
 
 
@@ -230,7 +234,7 @@ class ManualFile(ApiView):
     open_to_all = True
     schema = None
 
-    def get(self, request: Request, path: str) -> HttpResponse:
+    def get(self, request: HttpRequest, path: str) -> HttpResponse:
         found = documents.manual_file(path)
         if found is not None:
             return _page(HttpResponse(found.read_bytes(), content_type=documents.content_type_of(found)))
@@ -242,7 +246,7 @@ class ManualFile(ApiView):
 class ErrorPage(ManualFile):
     """GET /docs/dev/errors/<code>.html: where the link of an error leads."""
 
-    def get(self, request: Request, code: str) -> HttpResponse:
+    def get(self, request: HttpRequest, code: str) -> HttpResponse:
         error = CATALOGUE.get(int(code[:9]))
         if error is None:
             raise Http404
@@ -254,7 +258,7 @@ class ErrorPage(ManualFile):
 class ErrorIndex(ManualFile):
     """GET /docs/dev/errors/index.html: all codes, with links to their pages."""
 
-    def get(self, request: Request) -> HttpResponse:  # type: ignore[override]
+    def get(self, request: HttpRequest) -> HttpResponse:  # type: ignore[override]
         if documents.manual_file("errors/index.html"):
             return super().get(request, "errors/index.html")
         entries = [_catalogue_entry(CATALOGUE[code]) for code in sorted(CATALOGUE)]

@@ -3,9 +3,8 @@
 from typing import Any, ClassVar
 
 from django.db.models import Count, Min
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from rest_framework.request import Request
 
 from lunatasks import errors
 from lunatasks.api import traffic
@@ -31,7 +30,7 @@ class MetricsView(ApiView):
         )
     }
 
-    def get(self, request: Request, **kwargs: Any) -> HttpResponse:
+    def get(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         lines = [*_task_lines(), *_part_lines(), *traffic.lines()]
         return HttpResponse("\n".join(lines) + "\n", content_type=CONTENT_TYPE, headers={"Cache-Control": "no-store"})
 

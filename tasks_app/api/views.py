@@ -2,11 +2,10 @@
 
 from typing import Any, ClassVar
 
-from django.http import StreamingHttpResponse
-from rest_framework.request import Request
-from rest_framework.response import Response
+from django.http import HttpRequest, StreamingHttpResponse
 
 from lunatasks.api import accounts, request_id
+from lunatasks.api.answers import Response
 from lunatasks.api.body import MAX_DESCRIPTION, read_task_body
 from lunatasks.api.openapi import Operation
 from lunatasks.api.query import path_id
@@ -26,7 +25,7 @@ class TaskList(ApiView):
 
     operations: ClassVar = {"GET": operations.LIST}
 
-    def get(self, request: Request, **kwargs: Any) -> Response:
+    def get(self, request: HttpRequest, **kwargs: Any) -> Response:
         page = self.query.page()
         rows = filter_tasks(task_filters(self, result_id=self.query.uuid("result_id")))
         found = page_of(rows, TASK_COLUMNS, offset=page.offset, size=page.size)
@@ -38,7 +37,7 @@ class TaskCount(ApiView):
 
     operations: ClassVar = {"GET": operations.COUNTED}
 
-    def get(self, request: Request, **kwargs: Any) -> Response:
+    def get(self, request: HttpRequest, **kwargs: Any) -> Response:
         return Response({"count": filter_tasks(task_filters(self)).count()})
 
 
@@ -47,7 +46,7 @@ class TaskDetail(ApiView):
 
     operations: ClassVar = {"GET": operations.DETAIL, "PATCH": operations.CANCEL, "DELETE": operations.DELETE}
 
-    def get(self, request: Request, task_id: str, **kwargs: Any) -> Response:
+    def get(self, request: HttpRequest, task_id: str, **kwargs: Any) -> Response:
         number = path_id(task_id, TaskNotFound)
         rows = filtered(Task.objects.filter(pk=number), {"account_id": self.reader()})
         row = rows.values(*TASK_COLUMNS).first()
@@ -55,11 +54,11 @@ class TaskDetail(ApiView):
             raise TaskNotFound(number)
         return Response(task_shape(row))
 
-    def patch(self, request: Request, task_id: str, **kwargs: Any) -> Response:
+    def patch(self, request: HttpRequest, task_id: str, **kwargs: Any) -> Response:
         services.cancel_task(task_id=path_id(task_id, TaskNotFound), account_id=self.reader())
         return Response(status=204)
 
-    def delete(self, request: Request, task_id: str, **kwargs: Any) -> Response:
+    def delete(self, request: HttpRequest, task_id: str, **kwargs: Any) -> Response:
         services.delete_task(task_id=path_id(task_id, TaskNotFound), account_id=self.reader())
         return Response(status=204)
 
@@ -69,7 +68,7 @@ class TaskResult(ApiView):
 
     operations: ClassVar = {"GET": operations.RESULT}
 
-    def get(self, request: Request, task_id: str, **kwargs: Any) -> StreamingHttpResponse:
+    def get(self, request: HttpRequest, task_id: str, **kwargs: Any) -> StreamingHttpResponse:
         number = path_id(task_id, TaskNotFound)
         return result_response(services.open_result(task_id=number, account_id=self.reader()))
 
@@ -79,7 +78,7 @@ class TaskSubtasks(ApiView):
 
     operations: ClassVar = {"GET": operations.SUBTASKS}
 
-    def get(self, request: Request, task_id: str, **kwargs: Any) -> Response:
+    def get(self, request: HttpRequest, task_id: str, **kwargs: Any) -> Response:
         task = services.get_task(task_id=path_id(task_id, TaskNotFound), account_id=self.reader())
         rows = Subtask.objects.filter(task_id=task.pk).order_by("id").values(*SUBTASK_COLUMNS)
         return Response({"subtasks": [subtask_shape(row) for row in rows]})
@@ -95,7 +94,7 @@ class TaskCreation(ApiView):
         """See ApiView."""
         return operations.creation(self.task_type, self.max_description)
 
-    def post(self, request: Request, **kwargs: Any) -> Response:
+    def post(self, request: HttpRequest, **kwargs: Any) -> Response:
         owner = accounts.owner(request, self.grant)
         body = read_task_body(request, max_description=self.max_description)
         task = services.create_task(
