@@ -13,7 +13,7 @@ from workers.torture.cluster import Cluster
 from workers.torture.history import Event
 from workers.torture.init import Init
 from workers.torture.ledger import Job, Ledger
-from workers.torture.mix import SCENARIOS, TILE_ROWS, write_faces
+from workers.torture.mix import GC_PART_SIZE, PART_SIZE, SCENARIOS, TILE_ROWS, write_faces, write_victims
 from workers.torture.plan import Fault, make_plan
 from workers.torture.promises import Table
 from workers.torture.stack import Stack, StackError
@@ -97,12 +97,14 @@ class Torture:
             "LUNATASKS_FAULTS_DIR": str(self.world.orders),
             "LUNATASKS_CLOCK_OFFSET": str(CLOCK_OFFSET),
             "LUNATASKS_TILE_ROWS": str(TILE_ROWS),
+            "LUNATASKS_PART_SIZE": str(PART_SIZE),
+            "LUNATASKS_GC_PART_SIZE": str(GC_PART_SIZE),
             "LUNATASKS_BUG": self.options.bug,
         }
         self.stack.command("migrate", "--verbosity", "0")
-        people = self.stack.home / "people.npz"
-        write_faces(people)
-        self.stack.command("importdescriptors", str(people))
+        for name, write in (("people", write_faces), ("victims", write_victims)):
+            write(self.stack.home / f"{name}.npz")
+            self.stack.command("importdescriptors", str(self.stack.home / f"{name}.npz"))
         self.world.begin_history()
 
     def _calm(self) -> None:

@@ -26,6 +26,7 @@ class Job:
 
     task_id: int
     scenario: Scenario
+    number: int
     cancel_asked: bool = False
     cancelled: bool = False
     delete_asked: bool = False
@@ -51,15 +52,17 @@ class Ledger:
 
     def __post_init__(self) -> None:
         self._chance = chooser(self.seed, "tasks")
+        self._posts = 0
 
     def post(self, scenario: Scenario | None = None, *, patient: bool = False) -> Job | None:
         """Post a task; None when it was not accepted."""
         scenario = scenario or self._chance.choice(SCENARIOS)
         ask = self.world.ask_until_answered if patient else self.world.ask
-        status, answer = ask("POST", scenario.path, scenario.body())
+        self._posts += 1
+        status, answer = ask("POST", scenario.path, scenario.body(self._posts))
         if status != 202:
             return None
-        job = Job(json.loads(answer)["task_id"], scenario)
+        job = Job(json.loads(answer)["task_id"], scenario, self._posts)
         if job.task_id in self.jobs:
             self.table.blame([Violation("P1", f"task {job.task_id} was accepted twice")])
         self.jobs[job.task_id] = job
@@ -180,6 +183,7 @@ class Ledger:
             self.table.blame([Violation("P1", f"task {job.task_id} ended in status {status} with errors {codes}")])
         if status == Status.DONE:
             self._check_result(job)
+            self._check_effects(job)
 
     def _check_result(self, job: Job) -> None:
         status, result = self.world.ask_until_answered("GET", f"/1/tasks/{job.task_id}/result")
@@ -190,10 +194,17 @@ class Ledger:
         wrong = job.scenario.check(result)
         if wrong:
             self.table.blame([Violation("P2", f"task {job.task_id}: {wrong}")])
-        digest = hashlib.sha256(result).hexdigest()
+        digest = hashlib.sha256(job.scenario.essence(result)).hexdigest()
         if self.digests.setdefault(job.scenario.name, digest) != digest:
             self.table.blame([Violation("P7", f"task {job.task_id}: other bytes than the calm run's")])
         self.table.count("P7", "equal results")
+
+    def _check_effects(self, job: Job) -> None:
+        for sql, expected in job.scenario.effects(job.number):
+            [(found,)] = self.world.rows(sql)
+            if found != expected:
+                self.table.blame([Violation("P2", f"task {job.task_id}: {found}, not {expected}: {sql}")])
+            self.table.count("P2", "effects checked")
 
     def wait_for_ends(self, within: float) -> list[Job]:
         """Wait until all jobs have ended; those that have not."""

@@ -1,7 +1,8 @@
 """The tasks that are tortured. A task type joins by a line here, with a check of what it has done."""
 
 import io
-from collections.abc import Callable, Mapping
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,15 @@ from uuid import UUID
 import numpy as np
 import orjson
 
-from lunatasks.luna_services.descriptors import SFACE, normalise
+from lunatasks.luna_services.descriptors import SFACE, SFACE_MIRRORED, normalise
 from tasks_app.states import Status
 
 PEOPLE, PHOTOS = 24, 5
 TILE_ROWS = 20
 """Of so many faces a clustering has 21 parts."""
+PART_SIZE, GC_PART_SIZE = 20, 3
+VICTIM_BATCHES, VICTIMS = 400, 12
+"""Faces to be deleted, so many for each gc; they have a descriptor that no clustering compares."""
 
 Check = Callable[[bytes], str]
 
@@ -25,20 +29,25 @@ class Scenario:
     """A kind of task: where and what is posted, how it must end, what its result must look like.
 
     `check` gets the result's bytes and returns what is wrong with them, or nothing. `code`: the stored error of
-    a task that must fail.
+    a task that must fail. A content may depend on how many tasks were posted before. `effects`, by the same number:
+    queries for one number each, and what it must be when the task is done. `essence`: what of a result must repeat.
     """
 
     name: str
     path: str
-    content: Mapping[str, Any]
+    content: Mapping[str, Any] | Callable[[int], Mapping[str, Any]]
     expected: Status = Status.DONE
     check: Check = field(default=lambda result: "")
     code: int = 0
     sha256: str = ""
     """Of the answer's bytes, on every back end; empty: those of the calm run count."""
 
-    def body(self) -> dict[str, Any]:
-        return {"content": dict(self.content), "description": self.name}
+    effects: Callable[[int], Iterable[tuple[str, int]]] = field(default=lambda number: ())
+    essence: Callable[[bytes], bytes] = field(default=lambda result: result)
+
+    def body(self, number: int) -> dict[str, Any]:
+        content = self.content(number) if callable(self.content) else self.content
+        return {"content": dict(content), "description": self.name}
 
 
 def faces() -> tuple[list[str], Any]:
@@ -57,6 +66,24 @@ def write_faces(path: Path) -> None:
     path.write_bytes(stream.getvalue())
 
 
+def write_victims(path: Path) -> None:
+    """The faces to be deleted, likewise; their external_id is that of their batch."""
+    chance, count = np.random.default_rng(2), VICTIM_BATCHES * VICTIMS
+    stream = io.BytesIO()
+    np.savez(
+        stream,
+        face_id=np.array([str(UUID(bytes=chance.bytes(16))) for _ in range(count)]),
+        descriptor=chance.normal(size=(count, SFACE_MIRRORED.dimension)),
+        external_id=np.array([_batch(at // VICTIMS) for at in range(count)]),
+        version=np.array(SFACE_MIRRORED.number),
+    )
+    path.write_bytes(stream.getvalue())
+
+
+def _batch(number: int) -> str:
+    return f"victim {number % VICTIM_BATCHES}"
+
+
 def _every_face_once(result: bytes) -> str:
     found = sorted(face_id for cluster in orjson.loads(result)["result"] for face_id in cluster)
     return "" if found == sorted(faces()[0]) else f"{len(found)} faces in the clusters, {PEOPLE * PHOTOS} expected"
@@ -72,6 +99,55 @@ def _every_person_is_a_cluster(result: bytes) -> str:
 OBJECTS = {"objects_type": "faces", "filters": {}}
 NOBODY = {"list_id": "00000000-0000-4000-8000-000000000000"}
 
+PERSONS = {"objects_type": "faces", "filters": {"face_ids": faces()[0]}}
+
+
+def _list_id(number: int) -> UUID:
+    return UUID(int=2**127 + number)
+
+
+def _new_list(number: int) -> dict[str, Any]:
+    return {**PERSONS, "create_list": 1, "list_id": str(_list_id(number))}
+
+
+def _list_is_full(number: int) -> Iterable[tuple[str, int]]:
+    """One list, and every person in it once."""
+    hexadecimal = _list_id(number).hex
+    yield f"SELECT COUNT(*) FROM embedded_facelist WHERE list_id = '{hexadecimal}'", 1  # noqa: S608  of our making
+    yield f"SELECT COUNT(*) FROM embedded_facelink WHERE face_list_id = '{hexadecimal}'", PEOPLE * PHOTOS  # noqa: S608
+
+
+def _victims(number: int) -> dict[str, Any]:
+    return {"target": "faces", "filters": {"external_ids": [_batch(number)]}}
+
+
+def _victims_are_gone(number: int) -> Iterable[tuple[str, int]]:
+    """None of the batch is left, and nobody else has gone."""
+    yield f"SELECT COUNT(*) FROM embedded_face WHERE external_id = '{_batch(number)}'", 0  # noqa: S608  of our making
+    yield "SELECT COUNT(*) FROM embedded_face WHERE external_id = ''", PEOPLE * PHOTOS
+
+
+def _every_face_linked(result: bytes) -> str:
+    found = orjson.loads(result)["result"]
+    return "" if found == sorted(faces()[0]) else f"{len(found)} faces linked, {PEOPLE * PHOTOS} expected"
+
+
+def _nothing_wrong(result: bytes) -> str:
+    answer = orjson.loads(result)
+    return "" if answer == {"result": [], "errors": []} else f"{len(answer['errors'])} errors of gc"
+
+
+def _every_face_a_row(result: bytes) -> str:
+    ids = [row.partition(b",")[0].decode() for row in _table(result).splitlines()[1:]]
+    return "" if ids == sorted(faces()[0]) else f"{len(ids)} rows, {PEOPLE * PHOTOS} expected"
+
+
+def _table(result: bytes) -> bytes:
+    """The csv file of a zip; its name holds the number of the task."""
+    with zipfile.ZipFile(io.BytesIO(result)) as archive:
+        return archive.read(next(name for name in archive.namelist() if name.endswith(".csv")))
+
+
 SCENARIOS = (
     Scenario("clustering", "/1/tasks/clustering", OBJECTS, check=_every_person_is_a_cluster),
     Scenario("clustering with limit", "/1/tasks/clustering", {**OBJECTS, "limit": 2}, check=_every_face_once),
@@ -81,5 +157,14 @@ SCENARIOS = (
         {**OBJECTS, "filters": NOBODY},
         expected=Status.FAILED,
         code=28010,
+    ),
+    Scenario("linker", "/1/tasks/linker", _new_list, check=_every_face_linked, effects=_list_is_full),
+    Scenario("gc", "/1/tasks/gc", _victims, check=_nothing_wrong, effects=_victims_are_gone),
+    Scenario(
+        "exporter",
+        "/1/tasks/exporter",
+        {**PERSONS, "columns": ["external_id", "user_data", "avatar"]},
+        check=_every_face_a_row,
+        essence=_table,
     ),
 )

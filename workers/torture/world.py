@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import time
 import urllib.error
+import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -97,7 +98,7 @@ class World:
     def broken_files(self) -> list[str]:
         """Files of tasks that bear their final name and are not whole."""
         root = self.stack.home / "results" / "tasks"
-        paths = [path for path in root.rglob("*") if path.suffix in (".npy", ".json")] if root.exists() else []
+        paths = [path for path in root.rglob("*") if path.suffix in (".npy", ".json", ".zip")] if root.exists() else []
         return [str(path.relative_to(root.parent)) for path in paths if not _is_whole(path)]
 
     # the processes
@@ -190,6 +191,9 @@ def _is_whole(path: Path) -> bool:
         if path.suffix == ".json":
             orjson.loads(path.read_bytes())
             return True
+        if path.suffix == ".zip":
+            with zipfile.ZipFile(path) as archive:
+                return archive.testzip() is None
         with path.open("rb") as stream:
             version = npy.read_magic(stream)
             shape, _, dtype = npy.read_array_header_1_0(stream) if version == (1, 0) else (None, None, None)
@@ -201,5 +205,5 @@ def _is_whole(path: Path) -> bool:
             return path.stat().st_size == stream.tell() + count * dtype.itemsize
     except FileNotFoundError:  # removed meanwhile, as it may be
         return True
-    except (ValueError, orjson.JSONDecodeError):
+    except (ValueError, orjson.JSONDecodeError, zipfile.BadZipFile):
         return False
