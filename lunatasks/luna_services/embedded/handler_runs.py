@@ -170,15 +170,14 @@ class EmbeddedRun:
         try:
             for draft in new:
                 made += self._store_face(draft)
-            registry.events().add_events(self._account_id, [draft.event for draft in new if draft.stores_event])
+            stored = registry.events().add_events(
+                self._account_id, [draft.event for draft in new if draft.stores_event]
+            )
         except PortError:
             if made:  # nothing stays half written
                 registry.faces().delete_faces(self._account_id, made)
             raise
-        return [
-            HandledEvent(draft.event, handler_answers.event_answer(image.filename, draft), draft.stores_event)
-            for draft in drafts
-        ]
+        return [_handled(image, draft, is_new=draft.event.event_id in stored) for draft in drafts]
 
     def _require_lists(self, drafts: Sequence[Draft]) -> None:
         wanted = sorted({list_id for draft in drafts for list_id in draft.links})
@@ -206,6 +205,11 @@ class EmbeddedRun:
         for list_id in links[1:]:
             faces.link_faces(self._account_id, list_id, [draft.face.face_id])
         return made
+
+
+def _handled(image: SourceImage, draft: Draft, *, is_new: bool) -> HandledEvent:
+    answer = handler_answers.event_answer(image.filename, draft)
+    return HandledEvent(draft.event, answer, is_stored=draft.stores_event, is_new=is_new)
 
 
 def _origin_id(ids: UUID) -> UUID:

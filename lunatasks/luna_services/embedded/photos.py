@@ -72,8 +72,8 @@ def import_photos(job: PhotoImport) -> ImportSummary:
     Raises ModelsMissing, PortError, OSError of the storage, BrokenProcessPool.
     """
     started = time.monotonic()
-    summary = ImportSummary()
-    photos = _find_photos(job.root, summary)
+    photos, other_files = find_photos(job.root)
+    summary = ImportSummary(photos=len(photos), other_files=other_files)
     seen: set[str] = set()
     with (
         extraction(job.models_dir, jobs=job.jobs, version=job.version) as extract,
@@ -93,19 +93,19 @@ def face_id_of(account_id: UUID, digest: str, number: int) -> UUID:
 
 def external_id_of(root: Path, path: Path) -> str:
     """The name of the photo's folder, empty for photos directly under the root."""
-    return "" if path.parent == root else _storable(path.parent.name)[:TEXT_LENGTH]
+    return "" if path.parent == root else storable(path.parent.name)[:TEXT_LENGTH]
 
 
-def _find_photos(root: Path, summary: ImportSummary) -> list[Path]:
-    photos = []
+def find_photos(root: Path) -> tuple[list[Path], int]:
+    """Files under the folder that may be photos, by name, and how many others there are; hidden ones are neither."""
+    photos, others = [], 0
     for folder, folders, names in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         visible = [name for name in sorted(names) if not name.startswith(".")]
         chosen = [Path(folder, name) for name in visible if Path(name).suffix.lower() in ENDINGS]
-        summary.other_files += len(visible) - len(chosen)
+        others += len(visible) - len(chosen)
         photos += chosen
-    summary.photos = len(photos)
-    return photos
+    return photos, others
 
 
 def _unseen(
@@ -177,7 +177,7 @@ def _new_face(job: PhotoImport, path: Path, digest: str, number: int, face: Face
     return NewFace(
         face_id=face_id_of(job.account_id, digest, number),
         external_id=external_id_of(job.root, path),
-        user_data=_storable(str(path.relative_to(job.root)))[-TEXT_LENGTH:],
+        user_data=storable(str(path.relative_to(job.root)))[-TEXT_LENGTH:],
         attributes=face.attributes,
         descriptors={} if face.descriptor is None else {job.version: face.descriptor},
         sample=face.sample,
@@ -197,10 +197,11 @@ def _remember(job: PhotoImport, looked_at: dict[str, int]) -> None:
 
 
 def _note_broken(job: PhotoImport, path: Path, reason: str, summary: ImportSummary) -> None:
-    summary.broken.append({"file": _storable(str(path.relative_to(job.root))), "reason": reason})
+    summary.broken.append({"file": storable(str(path.relative_to(job.root))), "reason": reason})
 
 
-def _storable(name: str) -> str:
+def storable(name: str) -> str:
+    """The name of a file as text that a database takes."""
     # names of files are bytes: those that are no UTF-8 come as lone surrogates, which no database takes
     return os.fsencode(name).decode("utf-8", "replace")
 

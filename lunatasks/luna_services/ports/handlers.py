@@ -82,11 +82,15 @@ class SourceImage:
 
 @dataclass(frozen=True, slots=True)
 class HandledEvent:
-    """An event of an image: flat, as it is stored where the policies say so, and as a handler answers it."""
+    """An event of an image: flat, as it is stored where the policies say so, and as a handler answers it.
+
+    `is_new`: it is stored, and was not before.
+    """
 
     event: NewEvent
     answer: Mapping[str, Any] = field(repr=False)
     is_stored: bool
+    is_new: bool
 
 
 class HandlerRun(Protocol):
