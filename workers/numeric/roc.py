@@ -70,15 +70,20 @@ def levels_of_parts(windows: Windows, counts: Integers) -> Levels:
 
 def levels_of_keys(keys: Integers) -> Levels:
     """Exact levels of fewer than 2^31 ascending keys of `pairs.keys`, one of each pair."""
-    new = np.empty(len(keys), np.bool_)
-    new[:1] = True
-    np.not_equal(keys[1:] >> 1, keys[:-1] >> 1, out=new[1:])
+    new, marks = np.ones(len(keys), np.bool_), np.empty(len(keys), np.int8)
+    for part in _chunks(len(keys)):  # the temporaries of all at once would be the largest arrays there are
+        marks[part] = keys[part] & 1
+        new[1:][part] = (keys[1:][part] ^ keys[:-1][part]) >> 1 != 0
     first = np.flatnonzero(new)
-    sizes = np.diff(first, append=len(keys)).astype(np.int32)
-    mated = np.zeros(len(first), np.int32)
+    sizes, mated = np.empty(len(first), np.int32), np.zeros(len(first), np.int32)
     if len(first):
-        np.add.reduceat((keys & 1).astype(np.int32), first, out=mated)
-    return Levels(keys[first] >> 1, np.zeros(len(first), np.int8), mated, sizes - mated)
+        np.subtract(first[1:], first[:-1], out=sizes[:-1], casting="unsafe")
+        sizes[-1] = len(keys) - first[-1]
+        np.add.reduceat(marks, first, dtype=np.int32, out=mated)
+    sizes -= mated
+    starts = keys[first]
+    starts >>= 1
+    return Levels(starts, np.zeros(len(first), np.int8), mated, sizes)
 
 
 def replaced(levels: Levels, chosen: Integers, found: Levels) -> Levels:
