@@ -1,8 +1,8 @@
-"""Descriptors of a .npz file into faces: all of it is checked before the first row is written."""
+"""Descriptors of a .npz file into faces or events: all of it is checked before the first row is written."""
 
 import time
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -10,12 +10,13 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from lunatasks.luna_services.descriptors import SFACE, VERSIONS, normalise
-from lunatasks.luna_services.embedded.models import TEXT_LENGTH, Face
+from lunatasks.luna_services.descriptors import BODY, SFACE, VERSIONS, normalise
+from lunatasks.luna_services.embedded.models import TEXT_LENGTH, Event, Face
 from lunatasks.luna_services.embedded.progress import Progress
-from lunatasks.luna_services.ports import Faces, NewFace
+from lunatasks.luna_services.ports import DescriptorKind, Events, Faces, NewEvent, NewFace, StoredDescriptor
 
 BATCH_FACES = 500
+BATCH_EVENTS = 1000
 _LOOK_UP = 5000
 
 
@@ -31,6 +32,18 @@ class VectorFile:
     vectors: NDArray[np.float32]
     external_ids: list[str]
     version: int
+    tracks: list[str] = field(default_factory=list)
+    sources: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class EventSummary:
+    """What was loaded; events that existed got the descriptor when they had none of its version."""
+
+    rows: int
+    new_events: int
+    known_events: int
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +62,20 @@ def read_vectors(path: Path) -> VectorFile:
     face_id: n uuids as text or (n, 16) uint8; descriptor: (n, d) numbers; version: one for the whole file.
     """
     arrays = _load(path)
-    ids = _uuids(_required(arrays, "face_id"))
-    version = _version(arrays.get("version"), len(ids))
+    ids = _uuids(_required(arrays, "face_id"), "face_id")
+    version = _version(arrays.get("version"), len(ids), "face")
     vectors = _checked_vectors(_required(arrays, "descriptor"), len(ids), version)
-    return VectorFile(ids, vectors, _texts(arrays.get("external_id"), len(ids)), version)
+    return VectorFile(ids, vectors, _texts(arrays, "external_id", len(ids)), version)
+
+
+def read_event_vectors(path: Path, kind: DescriptorKind) -> VectorFile:
+    """The same of events: array event_id, and track_id and source may be there too. Raises BadFile."""
+    arrays = _load(path)
+    ids = _uuids(_required(arrays, "event_id"), "event_id")
+    version = _version(arrays.get("version"), len(ids), kind)
+    vectors = _checked_vectors(_required(arrays, "descriptor"), len(ids), version)
+    external_ids, tracks, sources = (_texts(arrays, name, len(ids)) for name in ("external_id", "track_id", "source"))
+    return VectorFile(ids, vectors, external_ids, version, tracks, sources)
 
 
 def load_vectors(file: VectorFile, account_id: UUID, faces: Faces, list_id: UUID | None = None) -> LoadSummary:
@@ -66,6 +89,24 @@ def load_vectors(file: VectorFile, account_id: UUID, faces: Faces, list_id: UUID
             new += len(faces.add_faces(account_id, part, list_id=list_id))
             progress.advance(len(part))
     return LoadSummary(len(file.ids), new, len(file.ids) - new, time.monotonic() - started)
+
+
+def load_event_vectors(file: VectorFile, account_id: UUID, events: Events) -> EventSummary:
+    """Write the events that do not exist yet, and descriptors of those that lack one. Raises BadFile, PortError."""
+    started = time.monotonic()
+    _refuse_foreign(file.ids, account_id, Event)
+    kind, new = VERSIONS[file.version].kind, 0
+    with Progress(len(file.ids), "event") as progress:
+        for start in range(0, len(file.ids), BATCH_EVENTS):
+            part = range(start, min(start + BATCH_EVENTS, len(file.ids)))
+            made = set(events.add_events(account_id, [_new_event(file, row, kind) for row in part]))
+            new += len(made)
+            known = [row for row in part if file.ids[row] not in made]
+            descriptors = [StoredDescriptor(file.ids[row], file.version, file.vectors[row]) for row in known]
+            if descriptors:
+                events.put_descriptors(account_id, descriptors, kind=kind)
+            progress.advance(len(part))
+    return EventSummary(len(file.ids), new, len(file.ids) - new, time.monotonic() - started)
 
 
 def _load(path: Path) -> dict[str, NDArray[Any]]:
@@ -87,38 +128,40 @@ def _required(arrays: dict[str, NDArray[Any]], name: str) -> NDArray[Any]:
     return arrays[name]
 
 
-def _uuids(array: NDArray[Any]) -> list[UUID]:
+def _uuids(array: NDArray[Any], name: str) -> list[UUID]:
     if array.dtype == np.uint8 and array.ndim == 2 and array.shape[1] == 16:
         ids = [UUID(bytes=row.tobytes()) for row in array]
     elif array.ndim == 1 and array.dtype.kind in "US":
-        ids = [_uuid(text, row) for row, text in enumerate(array.astype(str).tolist())]
+        ids = [_uuid(text, row, name) for row, text in enumerate(array.astype(str).tolist())]
     else:
-        raise BadFile("array 'face_id' must be n uuids as text, or of shape (n, 16) and type uint8")
+        raise BadFile(f"array '{name}' must be n uuids as text, or of shape (n, 16) and type uint8")
     seen: dict[UUID, int] = {}
-    for row, face_id in enumerate(ids):
-        if seen.setdefault(face_id, row) != row:
-            raise BadFile(f"face_id of row {row} stands in row {seen[face_id]} already")
+    for row, object_id in enumerate(ids):
+        if seen.setdefault(object_id, row) != row:
+            raise BadFile(f"{name} of row {row} stands in row {seen[object_id]} already")
     return ids
 
 
-def _uuid(text: str, row: int) -> UUID:
+def _uuid(text: str, row: int, name: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:
-        raise BadFile(f"face_id of row {row} is not a uuid") from None
+        raise BadFile(f"{name} of row {row} is not a uuid") from None
 
 
-def _version(array: NDArray[Any] | None, count: int) -> int:
+def _version(array: NDArray[Any] | None, count: int, kind: DescriptorKind) -> int:
+    default = BODY.number if kind == "body" else SFACE.number
     if array is None:
-        return SFACE.number
+        return default
     if array.dtype.kind not in "iu" or array.shape not in ((), (count,)):
         raise BadFile("array 'version' must be one whole number, or one a row")
     found = sorted({int(value) for value in np.unique(array)})
     if len(found) > 1:
         raise BadFile(f"versions {', '.join(map(str, found))} in one file; one file holds one version")
-    version = found[0] if found else SFACE.number
-    if version not in VERSIONS:
-        raise BadFile(f"descriptor version {version} is not known; known: {', '.join(map(str, sorted(VERSIONS)))}")
+    version = found[0] if found else default
+    known = sorted(one.number for one in VERSIONS.values() if one.kind == kind)
+    if version not in known:
+        raise BadFile(f"descriptor version {version} is not known; known: {', '.join(map(str, known))}")
     return version
 
 
@@ -141,24 +184,37 @@ def _is_good(vector: NDArray[Any]) -> bool:
     return True
 
 
-def _texts(array: NDArray[Any] | None, count: int) -> list[str]:
+def _texts(arrays: dict[str, NDArray[Any]], name: str, count: int) -> list[str]:
+    array = arrays.get(name)
     if array is None:
         return [""] * count
     if array.dtype.kind != "U" or array.shape != (count,):
-        raise BadFile(f"array 'external_id' must be {count} texts")
+        raise BadFile(f"array '{name}' must be {count} texts")
     texts: list[str] = array.tolist()
     for row, text in enumerate(texts):
         if len(text) > TEXT_LENGTH:
-            raise BadFile(f"external_id of row {row} is longer than {TEXT_LENGTH} characters")
+            raise BadFile(f"{name} of row {row} is longer than {TEXT_LENGTH} characters")
     return texts
 
 
-def _refuse_foreign(ids: list[UUID], account_id: UUID) -> None:
+def _refuse_foreign(ids: list[UUID], account_id: UUID, table: type[Face] | type[Event] = Face) -> None:
+    name = "face_id" if table is Face else "event_id"
     for start in range(0, len(ids), _LOOK_UP):
-        part = ids[start : start + _LOOK_UP]
-        foreign = Face.objects.filter(face_id__in=part).exclude(account_id=account_id).values_list("face_id", flat=True)
-        if taken := next(iter(foreign[:1]), None):
-            raise BadFile(f"face_id of row {ids.index(taken)} cannot be used in this account")
+        rows: Any = table.objects.filter(pk__in=ids[start : start + _LOOK_UP]).exclude(account_id=account_id)
+        if taken := next(iter(rows.values_list("pk", flat=True)[:1]), None):
+            raise BadFile(f"{name} of row {ids.index(taken)} cannot be used in this account")
+
+
+def _new_event(file: VectorFile, row: int, kind: DescriptorKind) -> NewEvent:
+    vectors = {file.version: file.vectors[row]}
+    return NewEvent(
+        event_id=file.ids[row],
+        external_id=file.external_ids[row],
+        track_id=file.tracks[row],
+        source=file.sources[row],
+        face_descriptors=vectors if kind == "face" else {},
+        body_descriptors=vectors if kind == "body" else {},
+    )
 
 
 def _new_faces(file: VectorFile, start: int, stop: int) -> list[NewFace]:
