@@ -1,6 +1,6 @@
 """Linker, exporter, reporter and gc: objects per second of one worker, and its peak memory.
 
-Run `python benchmarks/bench_task_types.py [objects]`, by default 100 000; it works in a folder of its own. Every
+Run `python benchmarks/bench_task_types.py [objects [task ...]]`, by default 100 000 and all; it works in a folder of its own. Every
 task runs in a process of its own, so that its memory is its own.
 """
 
@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from uuid import UUID
 
@@ -152,13 +152,16 @@ def measured(name: str, count: int, home: str) -> dict[str, float]:
     return json.loads(done.stdout)
 
 
-def rows(count: int) -> Iterator[str]:
+TASKS = ("linker", "exporter", "reporter", "gc dry run", "gc")
+
+
+def rows(count: int, names: Sequence[str]) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as home:
         loaded = measured("load", count, home)
         yield f"{count} faces loaded in {loaded['seconds']:.1f} s"
         one = min(count, SLOW_ROWS) / measured("slow", count, home)["seconds"]
         yield f"an export of one face after the other {one:9.0f} rows/s"
-        for name in ("linker", "exporter", "reporter", "gc dry run", "gc"):
+        for name in names:
             found = measured(name, count, home)
             rate = count / found["seconds"]
             ratio = f", {rate / one:.1f} times one after the other" if name == "exporter" else ""
@@ -173,7 +176,7 @@ def main() -> None:
     if sys.argv[1:2] == ["--child"]:
         child(sys.argv[2], int(sys.argv[3]))
         return
-    for line in rows(int(sys.argv[1]) if len(sys.argv) > 1 else OBJECTS):
+    for line in rows(int(sys.argv[1]) if len(sys.argv) > 1 else OBJECTS, sys.argv[2:] or TASKS):
         print(line, flush=True)
 
 
