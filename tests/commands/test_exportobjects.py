@@ -248,7 +248,7 @@ def npy(array: np.ndarray) -> bytes:
         ({"faces/00000000.ndjson": None}, "0 faces, where"),
         ({"faces/00000000.ndjson": b"1\n"}, "no JSON object"),
         ({"faces/00000000.ndjson": b"\xff\n"}, "no JSON"),
-        ({"faces/00000000.ndjson": lines_with(face_id="x")}, "line 0 of faces/00000000.ndjson has not the form"),
+        ({"faces/00000000.ndjson": lines_with(face_id="x")}, r"line \d of faces/00000000.ndjson has not the form"),
         ({"faces/00000000.ndjson": lines_with(lists=["x"])}, "has not the form"),
         ({"faces/00000000.ndjson": lines_with(external_id=5)}, "has not the form"),
         ({"faces/00000000.ndjson": lines_with(descriptors=None)}, "has not the form"),
