@@ -13,7 +13,7 @@ unexport PYTHONPATH
 ARGS ?=
 PHOTOS ?=
 
-.PHONY: help setup models samples demo serve test check format bench clean
+.PHONY: help setup models samples demo serve test check format torture torture-long docs bench bench-api clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,15 @@ check: $(DEV) ## format, lint, types, system checks, missing migrations, import 
 format: $(DEV) ## rewrite the code in the one format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+torture: $(DEV) models ## kill everything at random and check the promises: 60 kills a back end, a few minutes
+	@BIN=$(BIN) bash workers/torture/run.sh 60
+
+torture-long: $(DEV) models ## 500 kills a back end, and the four deliberate bugs: hours
+	@BIN=$(BIN) bash workers/torture/run.sh 500
+
+docs: $(DEV) ## the manual, served at /docs/dev/
+	@$(BIN)/sphinx-build -q -W -b html docs docs/_build/html
 
 bench: $(DEV) models samples ## benchmarks, as ratios
 	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file; done

@@ -42,7 +42,7 @@ class TaskJob(Job):
             return super().fetch(id, connection=connection, serializer=serializer, **named)
         except (NoSuchJobError, RedisError):
             raise
-        except Exception as error:  # noqa: BLE001  whatever strangers put into the queue must not end a worker
+        except Exception as error:  # whatever strangers put into the queue must not end a worker
             logger.warning("a message that cannot be read was dropped (%s)", type(error).__name__)
             raise NoSuchJobError from error
 
@@ -101,6 +101,8 @@ class TaskWorker(SimpleWorker):
             self.connection.delete(job.key)
         except RedisError as error:
             logger.warning("a message stays until it expires (%s)", type(error).__name__)
+
+    _ordered_queues: list[Queue]
 
     def reorder_queues(self, reference_queue: Queue) -> None:
         """Control messages first, then one queue after the other, so that no type starves another one."""
