@@ -1,7 +1,7 @@
 """Linker, exporter, reporter and gc: objects per second of one worker, and its peak memory.
 
-Run `python benchmarks/bench_task_types.py [objects [task ...]]`, by default 100 000 and all; it works in a folder of its own. Every
-task runs in a process of its own, so that its memory is its own.
+Run `python benchmarks/bench_task_types.py [objects [task ...]]`, by default 100 000 and all; it works in a folder of
+its own. Every task runs in a process of its own, so that its memory is its own.
 """
 
 import json

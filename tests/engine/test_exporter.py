@@ -2,6 +2,9 @@
 
 import csv
 import io
+import os
+import shutil
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -209,6 +212,32 @@ def test_a_damaged_piece_fails_the_task(make_exportable, account, sent, work):
 
     ended(task, Status.FAILED)
     assert errors_of(task) == [(28012, None)]
+
+
+def test_a_storage_that_is_no_folder_holds_the_same_rows(make_exportable, export, settings, tmp_path):
+    make_exportable()
+    wanted = archive_of(export(columns=FACE_NAMES, save_images=1))
+    remote = {"BACKEND": "tests.engine.types.RemoteStorage", "OPTIONS": {"location": str(tmp_path / "remote")}}
+    settings.STORAGES = settings.STORAGES | {"results": remote}
+
+    found = archive_of(export(columns=FACE_NAMES, save_images=1))
+
+    assert (found.table, found.images) == (wanted.table, wanted.images)
+
+
+@pytest.mark.skipif(shutil.which("soffice") is None, reason="LibreOffice is not installed")
+def test_a_spreadsheet_program_finds_text_numbers_and_no_formula(transactional_db, account, export, tmp_path):
+    add_events(account, [full_event(number) for number in range(1, 4)], images=False)
+    task = export(objects_type="events", columns=["user_data", "latitude", "age"], csv_delimiter=";")
+    (tmp_path / "table.csv").write_bytes(archive_of(task, ";").table)
+    command = ["soffice", "--headless", "--convert-to", "fods", "--infilter=CSV:59,34,76,1", "table.csv"]
+
+    subprocess.run(command, cwd=tmp_path, env=os.environ | {"HOME": str(tmp_path)}, capture_output=True, check=True)
+
+    sheet = (tmp_path / "table.fods").read_text()
+    assert "table:formula" not in sheet
+    assert ">'=data 1<" in sheet.replace("&apos;", "'")
+    assert sheet.count('office:value="-20.25"') == 3
 
 
 def test_every_column_of_the_contents_has_its_cell():

@@ -1,13 +1,15 @@
 """Linking from request to result, in this process."""
 
+from pathlib import Path
 from uuid import UUID, uuid4, uuid5
 
 import numpy as np
 import pytest
+from django.core.files.storage import default_storage
 
 from lunatasks.luna_services import registry
 from lunatasks.luna_services.descriptors import SFACE, normalise
-from lunatasks.luna_services.embedded.models import Face, FaceLink, FaceList
+from lunatasks.luna_services.embedded.models import Face, FaceLink, FaceList, StoredFile
 from lunatasks.luna_services.ports import FaceFilters, NewFace
 from tasks_app import services, transitions
 from tasks_app.states import Status, TaskType
@@ -290,3 +292,16 @@ def test_filters_of_the_events_face_choose(transactional_db, account, link):
     task = link(objects_type="events", create_list=1, filters={"list_id": str(list_id)})
 
     assert result_of(task) == [str(inside)]
+
+
+def test_a_sample_that_is_damaged_costs_only_itself(transactional_db, account, link, settings):
+    ids = add_events(account, [full_event(number) for number in range(1, 4)])
+    [row] = StoredFile.objects.filter(file_id=sample_id(2))
+    Path(default_storage.path(row.name)).write_bytes(b"no picture")
+
+    task = link(objects_type="events", create_list=1)
+
+    assert result_of(task) == texts(face_of(task, event_id) for event_id in ids)
+    assert errors_of(task) == [(13003, str(sample_id(2)))]
+    cards = registry.faces().get_faces(account, [face_of(task, event_id) for event_id in ids])
+    assert sorted(len(card.sample_ids) for card in cards) == [0, 1, 1]

@@ -10,12 +10,14 @@ from uuid import UUID
 
 import numpy as np
 import orjson
+from django.core.files.storage import Storage
 
 from errors_app.models import TaskError
 from lunatasks.luna_services import registry
 from lunatasks.luna_services.descriptors import BODY, SFACE
 from lunatasks.luna_services.embedded.images import encode_jpeg
 from lunatasks.luna_services.ports import Detection, NewEvent, Rect, TopMatch
+from lunatasks.storage import AtomicFileSystemStorage
 from tasks_app import services
 from tasks_app.models import Task
 from tasks_app.states import Status
@@ -155,3 +157,18 @@ def jpeg(seed: int) -> bytes:
 def drop_image(account: UUID, bucket: str, image_id: UUID) -> None:
     """Take an image out of the store behind everybody's back."""
     assert registry.image_store().delete_images(account, bucket, [image_id]) == [image_id]
+
+
+class RemoteStorage(Storage):
+    """Files that are no files of this machine, as far as the workers can tell."""
+
+    def __init__(self, location: str) -> None:
+        self._files = AtomicFileSystemStorage(location=location)
+
+    def __getattribute__(self, name):
+        delegated = ("_open", "_save", "exists", "listdir", "delete", "size", "get_available_name")
+        return (
+            getattr(object.__getattribute__(self, "_files"), name)
+            if name in delegated
+            else super().__getattribute__(name)
+        )

@@ -3,7 +3,8 @@
 Linking, making the list and making the face of an event are by id: twice is once.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -114,7 +115,8 @@ def _make_faces(context: Context, events: Sequence[EventCard]) -> set[UUID]:
             faces.append(_face_of(context, event, vectors[event.event_id], version))
         else:
             context.add_error(errors.DescriptorNotFound(version, event.event_id, additional_info=str(event.event_id)))
-    return _add(context, faces)
+    _add(context, faces, {event.event_id: _sample_id(event) for event in events})
+    return {face.face_id for face in faces}
 
 
 def _face_of(context: Context, event: EventCard, vector: ports.Vector, version: int) -> NewFace:
@@ -130,9 +132,13 @@ def _face_of(context: Context, event: EventCard, vector: ports.Vector, version: 
     )
 
 
+def _sample_id(event: EventCard) -> UUID | None:
+    return next((seen.sample_id for seen in event.face_detections if seen.sample_id), None)
+
+
 def _sample(context: Context, event: EventCard) -> bytes | None:
     # a copy: the samples of an event may go with it
-    sample_id = next((seen.sample_id for seen in event.face_detections if seen.sample_id), None)
+    sample_id = _sample_id(event)
     if sample_id is None:
         return None
     try:
@@ -142,13 +148,23 @@ def _sample(context: Context, event: EventCard) -> bytes | None:
         return None
 
 
-def _add(context: Context, faces: Sequence[NewFace]) -> set[UUID]:
-    if faces:
-        try:
-            registry.faces().add_faces(context.account_id, faces, list_id=_list_id(context))
-        except ports.ListNotFound:
-            raise errors.ListNotFound(_list_id(context)) from None
-    return {face.face_id for face in faces}
+def _add(context: Context, faces: Sequence[NewFace], samples: Mapping[UUID | None, UUID | None]) -> None:
+    """Store and link faces; the sample of an event that is no image (any more) is left out, and is a stored error."""
+    if not faces:
+        return
+    try:
+        registry.faces().add_faces(context.account_id, faces, list_id=_list_id(context))
+    except ports.ListNotFound:
+        raise errors.ListNotFound(_list_id(context)) from None
+    except ports.BadImage:
+        if len(faces) > 1:
+            for face in faces:
+                context.check()
+                _add(context, [face], samples)
+            return
+        sample_id = samples[faces[0].event_id]
+        context.add_error(errors.ImageNotFound(sample_id, additional_info=str(sample_id)))
+        _add(context, [replace(faces[0], sample=None)], samples)
 
 
 KIND = TaskKind(number=TaskType.LINKER, split=split, process=process, merge=merge, needs_all_parts=False)
