@@ -3,7 +3,9 @@
 from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path, re_path
+from django.views.generic import RedirectView
 
+from lunatasks.admin_site.favicon import favicon
 from lunatasks.api.views import UnknownPath
 from tasks_app.api.metrics import MetricsView
 
@@ -12,6 +14,8 @@ DIRECT_PREFIX = "1"
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("admin", RedirectView.as_view(pattern_name="admin:index"), name="admin-start"),
+    path("favicon.ico", favicon, name="favicon"),
     path("", include("lunatasks.api.urls")),
     re_path(r"^metrics/?$", MetricsView.as_view(), name="metrics"),
     *(

@@ -1,22 +1,20 @@
-"""The result of a clustering as a page shows it: the largest clusters as rows of faces.
+"""The result of a clustering as a page shows it: the largest clusters as rows of faces or events.
 
 A result may hold millions of ids. One pass over its bytes counts them and notes where the first clusters lie; a
 page then reads just those. The summary never changes, so it is kept in the cache.
 """
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import BinaryIO
-from uuid import UUID
 
 import numpy as np
 import orjson
 from django.core.cache import cache
 
+from lunatasks.admin_site import formats
+from lunatasks.admin_site.shown import ShownObject, kind_of, shown_objects
 from lunatasks.errors import LunaError
-from lunatasks.luna_services import registry
-from lunatasks.luna_services.ports import FaceCard
 from tasks_app import services
 from tasks_app.models import Task
 
@@ -24,8 +22,8 @@ CHUNK = 2**20
 MOST_CLUSTERS = 1000
 """Clusters that can be looked at; the smaller ones are counted and downloaded only."""
 CLUSTERS_PER_PAGE = 24
-FACES_PER_ROW = 14
-FACES_PER_PAGE = 120
+OBJECTS_PER_ROW = 14
+OBJECTS_PER_PAGE = 120
 KEPT_SECONDS = 3600
 ID_BYTES = 39
 """Of one id in the file: 36 characters, two quotes, a comma."""
@@ -45,34 +43,26 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True)
-class ShownFace:
-    """A face of a cluster; `card` is None when the face was deleted since."""
-
-    face_id: str
-    card: FaceCard | None
-
-    @property
-    def sample_id(self) -> UUID | None:
-        return self.card.sample_ids[0] if self.card and self.card.sample_ids else None
-
-
-@dataclass(frozen=True, slots=True)
 class Row:
-    """A cluster with its first faces; `names`: their external ids, most frequent first."""
+    """A cluster with its first objects; `names`: their external ids, most frequent first."""
 
     number: int
     size: int
-    faces: list[ShownFace]
+    objects: list[ShownObject]
     names: list[tuple[str, int]]
 
     @property
     def hidden(self) -> int:
-        return self.size - len(self.faces)
+        return self.size - len(self.objects)
+
+    @property
+    def hidden_text(self) -> str:
+        return formats.number(self.hidden)
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of clusters, or of the faces of one. `first` and `last` are 1-based."""
+    """A page of clusters, or of the objects of one. `first` and `last` are 1-based."""
 
     rows: list[Row]
     number: int
@@ -95,14 +85,14 @@ class Page:
         return self.number + 1 if self.number < self.pages else None
 
 
-def clusters_page(task: Task, *, page: str, with_faces: bool) -> Page | str:
-    """One page of clusters, or why there is none. Without the right to see faces: numbers only."""
+def clusters_page(task: Task, *, page: str, with_objects: bool) -> Page | str:
+    """One page of clusters, or why there is none. Without the right to see the objects: numbers only."""
     try:
         with services.open_result(task_id=task.pk).stream as stream:
             summary = _summary(task, stream)
             number, pages, first, last = _window(page, len(summary.sizes), CLUSTERS_PER_PAGE)
-            wanted = range(first, last) if with_faces else range(0)
-            ids = {at: _ids(stream, summary, at, 0, FACES_PER_ROW) for at in wanted}
+            wanted = range(first, last) if with_objects else range(0)
+            ids = {at: _ids(stream, summary, at, 0, OBJECTS_PER_ROW) for at in wanted}
     except LunaError as error:
         return error.detail
     except OSError:
@@ -111,14 +101,14 @@ def clusters_page(task: Task, *, page: str, with_faces: bool) -> Page | str:
 
 
 def cluster_page(task: Task, number: int, *, page: str) -> Page | None:
-    """One page of the faces of a cluster, numbered from 1; None when there is no such cluster."""
+    """One page of the objects of a cluster, numbered from 1; None when there is no such cluster."""
     try:
         with services.open_result(task_id=task.pk).stream as stream:
             summary = _summary(task, stream)
             if not 1 <= number <= len(summary.sizes):
                 return None
             size = summary.sizes[number - 1]
-            at, pages, first, last = _window(page, size, FACES_PER_PAGE)
+            at, pages, first, last = _window(page, size, OBJECTS_PER_PAGE)
             ids = {number - 1: _ids(stream, summary, number - 1, first, last)}
     except (LunaError, OSError):
         return None
@@ -186,16 +176,11 @@ def _ids(stream: BinaryIO, summary: Summary, at: int, first: int, last: int) -> 
 
 
 def _rows(task: Task, summary: Summary, ids: dict[int, list[str]]) -> list[Row]:
-    cards = _cards(task.account_id, (face_id for of_row in ids.values() for face_id in of_row))
-    return [_row(at + 1, summary.sizes[at], of_row, cards) for at, of_row in ids.items()]
+    kind = kind_of(task.content.get("objects_type"))
+    found = shown_objects(task.account_id, kind, (one for of_row in ids.values() for one in of_row))
+    return [_row(at + 1, summary.sizes[at], [found[one] for one in of_row]) for at, of_row in ids.items()]
 
 
-def _cards(account_id: UUID, ids: Iterable[str]) -> dict[str, FaceCard]:
-    wanted = [UUID(face_id) for face_id in ids]
-    return {str(card.face_id): card for card in registry.faces().get_faces(account_id, wanted)} if wanted else {}
-
-
-def _row(number: int, size: int, ids: list[str], cards: dict[str, FaceCard]) -> Row:
-    faces = [ShownFace(face_id, cards.get(face_id)) for face_id in ids]
-    names = Counter(face.card.external_id for face in faces if face.card and face.card.external_id)
-    return Row(number, size, faces, sorted(names.items(), key=lambda item: (-item[1], item[0])))
+def _row(number: int, size: int, objects: list[ShownObject]) -> Row:
+    names = Counter(one.name for one in objects if one.name)
+    return Row(number, size, objects, sorted(names.items(), key=lambda item: (-item[1], item[0])))

@@ -1,51 +1,42 @@
-"""Faces and their lists, as the embedded service keeps them."""
+"""Faces, as the embedded service keeps them."""
 
 from typing import Any
-from uuid import UUID
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from lunatasks.admin_site import formats
-from lunatasks.admin_site.filters import UuidFilter
-from lunatasks.admin_site.readonly import ReadOnlyAdmin, as_uuid
+from lunatasks.admin_site import formats, removals
+from lunatasks.admin_site.filters import TextFilter, UuidFilter
+from lunatasks.admin_site.readonly import as_uuid
+from lunatasks.admin_site.shown import ShownObject, face_image, may_see, picture, shown_objects
 from lunatasks.luna_services.descriptors import VERSIONS
-from lunatasks.luna_services.embedded.models import Face, FaceDescriptor, FaceLink, FaceList
+from lunatasks.luna_services.embedded.models import Event, Face, FaceDescriptor
 
 MOST_LISTS = 50
+MOST_EVENTS = 14
 
 
-def thumbnail(account_id: UUID, sample_id: UUID | None, name: str, *, size: int = 56) -> SafeString:
-    """The image of a face by its checked view, or a box that says there is none."""
-    if sample_id is None:
-        return format_html('<span class="face face-none" title="{}">no image</span>', name)
-    return format_html(
-        '<img class="face" src="{}" width="{}" height="{}" loading="lazy" alt="face {}">',
-        reverse("admin:sample", args=[account_id, sample_id]),
-        size,
-        size,
-        name,
-    )
-
-
-class FaceAdmin(ReadOnlyAdmin):
+class FaceAdmin(removals.RemovableAdmin):
     list_display = ("image", "shown_id", "external_id", "user_data", "age", "gender", "account", "created")
     list_display_links = ("image", "shown_id")
-    list_filter = ("create_time", "gender", ("account_id", UuidFilter), ("lists", UuidFilter))
+    list_filter = (
+        "create_time", "gender", ("account_id", UuidFilter), ("lists", UuidFilter), ("event_id", UuidFilter),
+        ("external_id", TextFilter),
+    )  # fmt: skip
     ordering = ("-create_time", "-pk")
     search_fields = ("external_id", "user_data")
     search_help_text = "Id of a face, event or account, or part of an external id or user data"
+    removal = removals.FACES
+    not_listed = ("attributes_sample_ids",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Face]:
-        rows: QuerySet[Face] = super().get_queryset(request)
-        return rows.prefetch_related("samples")
+        return super().get_queryset(request).prefetch_related("samples")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Face], search_term: str
@@ -71,15 +62,18 @@ class FaceAdmin(ReadOnlyAdmin):
         if face is None:
             raise Http404("no such face")
         lists = list(face.lists.order_by("-create_time")[: MOST_LISTS + 1])
+        name = f"face {face.external_id or face.pk}"
         context = {
             **self.admin_site.each_context(request),
+            **self.remove_context(request, face.pk),
             "opts": self.opts,
             "title": face.external_id or f"Face {face.pk}",
             "face": face,
-            "samples": [thumbnail(face.account_id, sample.pk, face.external_id, size=250) for sample in _samples(face)],
+            "samples": [picture(face_image(face.account_id, one.pk), name, size=250) for one in _samples(face)],
             "lists": lists[:MOST_LISTS],
             "more_lists": len(lists) > MOST_LISTS,
             "descriptors": _descriptors(face),
+            "event_groups": _event_groups(face) if may_see(request, "event") else None,
             **(extra_context or {}),
         }
         return render(request, "admin/embedded/face/page.html", context)
@@ -87,7 +81,8 @@ class FaceAdmin(ReadOnlyAdmin):
     @admin.display(description="image")
     def image(self, face: Face) -> SafeString:
         samples = _samples(face)
-        return thumbnail(face.account_id, samples[0].pk if samples else None, face.external_id)
+        address = face_image(face.account_id, samples[0].pk) if samples else None
+        return picture(address, f"face {face.external_id}".strip())
 
     @admin.display(description="face", ordering="face_id")
     def shown_id(self, face: Face) -> SafeString | str:
@@ -102,53 +97,6 @@ class FaceAdmin(ReadOnlyAdmin):
         return formats.moment(face.create_time)
 
 
-class FaceListAdmin(ReadOnlyAdmin):
-    list_display = ("shown_id", "user_data", "face_count", "account", "created", "updated")
-    list_filter = ("create_time", ("account_id", UuidFilter))
-    ordering = ("-create_time", "-pk")
-    search_fields = ("user_data",)
-    search_help_text = "Id of a list or account, or part of the user data"
-    fields = ("list_id", "user_data", "face_count", "account_id", "created", "updated")
-    readonly_fields = ("list_id", "face_count", "created", "updated")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[FaceList]:
-        rows: QuerySet[FaceList] = super().get_queryset(request)
-        links = FaceLink.objects.filter(face_list=OuterRef("pk")).order_by().values("face_list")
-        return rows.annotate(link_count=Coalesce(Subquery(links.annotate(count=Count("pk")).values("count")), 0))
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[FaceList], search_term: str
-    ) -> tuple[QuerySet[FaceList], bool]:
-        """By list or account id exactly, else by user data."""
-        term = search_term.strip()
-        if (wanted := as_uuid(term)) is not None:
-            return queryset.filter(Q(pk=wanted) | Q(account_id=wanted)), False
-        return (queryset.filter(user_data__icontains=term) if term else queryset), False
-
-    @admin.display(description="list", ordering="list_id")
-    def shown_id(self, face_list: FaceList) -> SafeString | str:
-        return formats.short_id(face_list.pk)
-
-    @admin.display(description="faces")
-    def face_count(self, face_list: Any) -> SafeString:
-        address = reverse("admin:embedded_face_changelist")
-        return format_html(
-            '<a href="{}?lists={}">{}</a>', address, face_list.pk, formats.count(face_list.link_count, "face")
-        )
-
-    @admin.display(description="account", ordering="account_id")
-    def account(self, face_list: FaceList) -> SafeString | str:
-        return formats.short_id(face_list.account_id)
-
-    @admin.display(description="created (UTC)", ordering="create_time")
-    def created(self, face_list: FaceList) -> str:
-        return formats.moment(face_list.create_time)
-
-    @admin.display(description="last change (UTC)", ordering="last_update_time")
-    def updated(self, face_list: FaceList) -> str:
-        return formats.moment(face_list.last_update_time)
-
-
 def _samples(face: Face) -> list[Any]:
     return sorted(face.samples.all(), key=lambda sample: sample.pk)
 
@@ -156,3 +104,37 @@ def _samples(face: Face) -> list[Any]:
 def _descriptors(face: Face) -> list[dict[str, Any]]:
     rows = FaceDescriptor.objects.filter(face=face).order_by("version").values("version", "generation")
     return [{**row, "model": VERSIONS.get(row["version"])} for row in rows]
+
+
+def _event_groups(face: Face) -> list[dict[str, Any]]:
+    """Events that made or linked the face, and those it was the best match of: the newest of each."""
+    listed = reverse("admin:embedded_event_changelist")
+    groups = [
+        ("Events of this face", {"face_id": face.pk}),
+        ("Events that resemble it most", {"top_similar_object_id": face.pk}),
+    ]
+    found = [(title, condition, _newest_events(face, **condition)) for title, condition in groups]
+    if face.event_id:
+        # it names an event; that one need not name the face
+        found[0] = (found[0][0], found[0][1], list(dict.fromkeys([str(face.event_id), *found[0][2]])))
+    cards = shown_objects(face.account_id, "event", (one for _, _, ids in found for one in ids))
+    return [_event_group(title, f"{listed}?{_query(condition)}", ids, cards) for title, condition, ids in found]
+
+
+def _newest_events(face: Face, **condition: Any) -> list[str]:
+    rows = Event.objects.filter(account_id=face.account_id, **condition).order_by("-create_time", "-pk")
+    return [str(event_id) for event_id in rows.values_list("pk", flat=True)[: MOST_EVENTS + 1]]
+
+
+def _event_group(title: str, address: str, ids: list[str], cards: dict[str, ShownObject]) -> dict[str, Any]:
+    return {
+        "title": title,
+        "address": address,
+        "objects": [cards[one] for one in ids[:MOST_EVENTS]],
+        "more": len(ids) > MOST_EVENTS,
+    }
+
+
+def _query(condition: dict[str, Any]) -> str:
+    ((name, value),) = condition.items()
+    return f"{name}={value}"

@@ -1,10 +1,10 @@
 """Filters by a value that is typed in: choices would have to be gathered from the whole table."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
-from django.contrib.admin import FieldListFilter
+from django.contrib.admin import FieldListFilter, SimpleListFilter
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -66,3 +66,32 @@ class NumberFilter(TypedFilter):
         if not 0 <= value < 2**63:
             raise ValueError("out of range")
         return value
+
+
+class TextFilter(TypedFilter):
+    """Exactly this text."""
+
+    def parsed(self) -> str:
+        if "\0" in self.value:
+            raise ValueError("no database holds it")
+        return self.value
+
+
+def coded_filter(name: str, words: Mapping[int, str]) -> type[SimpleListFilter]:
+    """A choice among the codes of a field, in words."""
+
+    class CodedFilter(SimpleListFilter):
+        title = name.replace("_", " ")
+        parameter_name = name
+
+        def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, str]]:
+            return [(str(code), f"{word} ({code})") for code, word in words.items()]
+
+        def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+            codes = {str(code): code for code in words}
+            value = self.value()
+            if not value:
+                return queryset
+            return queryset.filter(**{name: codes[value]}) if value in codes else queryset.none()
+
+    return CodedFilter

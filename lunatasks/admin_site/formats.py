@@ -55,3 +55,8 @@ def short_id(value: UUID | None) -> SafeString | str:
     if value is None:
         return NOTHING
     return format_html('<code title="{}">{}…</code>', value, str(value)[:8])
+
+
+def similarity(value: float) -> str:
+    """A number 0..1 with four digits, rounded down: what is below a threshold never looks like it."""
+    return f"{int(value * 10_000) / 10_000:.4f}"

@@ -22,7 +22,7 @@ OWN_PERMISSIONS = {CANCEL: "Can cancel task", RERUN: "Can run task again"}
 VIEW = {
     "tasks_app": ("view_task", "view_subtask"),
     "errors_app": ("view_taskerror",),
-    "embedded": ("view_face", "view_facelist"),
+    "embedded": ("view_face", "view_facelist", "view_event", "view_handler"),
 }
 ROLES: dict[str, dict[str, tuple[str, ...]]] = {
     "analysts": VIEW,

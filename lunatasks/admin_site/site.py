@@ -14,6 +14,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path
 
 from lunatasks.luna_services import registry
+from lunatasks.luna_services.ports import EventCard, ImageNotFound
 
 PAGE_POLICY = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 IMAGE_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
@@ -41,6 +42,11 @@ class LunaAdminSite(AdminSite):
         own: list[URLResolver | URLPattern] = [
             path("live/", self.admin_view(self.live), name="live"),
             path("samples/<uuid:account_id>/<uuid:sample_id>.jpg", self.admin_view(self.sample), name="sample"),
+            path(
+                "event-images/<uuid:account_id>/<uuid:event_id>/<str:kind>/<uuid:image_id>.jpg",
+                self.admin_view(self.event_image),
+                name="event_image",
+            ),
         ]
         return own + super().get_urls()
 
@@ -78,8 +84,44 @@ class LunaAdminSite(AdminSite):
         image = registry.faces().open_sample(account_id, sample_id)
         if image is None:
             raise Http404("no such sample")
-        headers = {"Cache-Control": "no-store", "Content-Security-Policy": IMAGE_POLICY}
-        return HttpResponse(image, content_type="image/jpeg", headers=headers)
+        return _jpeg(image)
+
+    def event_image(
+        self, request: HttpRequest, account_id: UUID, event_id: UUID, kind: str, image_id: UUID
+    ) -> HttpResponse:
+        """A face, a body or the source image of an event, for those who may see events; no other image by its id."""
+        if not request.user.has_perm("embedded.view_event"):
+            raise PermissionDenied
+        events = registry.events().get_events(account_id, [event_id])
+        if not events or image_id not in _images_of(events[0], kind):
+            raise Http404("no such image")
+        try:
+            return _jpeg(registry.image_store().get_image(account_id, _bucket(kind), image_id))
+        except ImageNotFound:
+            raise Http404("no such image") from None
+
+
+def _images_of(event: EventCard, kind: str) -> set[UUID]:
+    """Ids of images that the event names: of its `face` or `body` samples, or its `origin`."""
+    seen = {"face": event.face_detections, "body": event.body_detections}
+    if kind in seen:
+        return {one.sample_id for one in seen[kind] if one.sample_id}
+    if kind != "origin":
+        return set()
+    from lunatasks.luna_services.embedded.event_rows import origin_id  # the site is made before models are loaded
+
+    found = {origin_id(one.image_origin) for one in (*event.face_detections, *event.body_detections)}
+    return {image_id for image_id in found if image_id is not None}
+
+
+def _bucket(kind: str) -> str:
+    buckets = registry.buckets()
+    return {"face": buckets.face_samples, "body": buckets.body_samples}.get(kind, buckets.image_origins)
+
+
+def _jpeg(image: bytes) -> HttpResponse:
+    headers = {"Cache-Control": "no-store", "Content-Security-Policy": IMAGE_POLICY}
+    return HttpResponse(image, content_type="image/jpeg", headers=headers)
 
 
 def _overview(request: HttpRequest) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from django.utils import timezone
 
 from lunatasks.admin_site import clusters, meanings, task_actions
 from lunatasks.admin_site.progress import fraction, progress_of
+from lunatasks.admin_site.results.pages import result_of
+from lunatasks.admin_site.shown import kind_of, may_see
 from tasks_app.models import Subtask, Task
 from tasks_app.states import ACTIVE, OPEN, Status, Step, TaskType
 
@@ -136,9 +138,8 @@ def _result(request: HttpRequest, task: Task) -> dict[str, Any]:
         return {}
     found: dict[str, Any] = {"has_result": True}
     if task.task_type == TaskType.CLUSTERING:
-        of_faces = task.content.get("objects_type") != "events"
-        may_see = request.user.has_perm("embedded.view_face")
-        found["clusters"] = clusters.clusters_page(
-            task, page=request.GET.get("clusters", ""), with_faces=of_faces and may_see
-        )
-    return found
+        kind = kind_of(task.content.get("objects_type"))
+        page = request.GET.get("clusters", "")
+        found["kind"] = kind
+        found["clusters"] = clusters.clusters_page(task, page=page, with_objects=may_see(request, kind))
+    return found | result_of(request, task)

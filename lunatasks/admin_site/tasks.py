@@ -19,6 +19,7 @@ from lunatasks.admin_site import clusters, formats, meanings, task_actions, task
 from lunatasks.admin_site.filters import UuidFilter
 from lunatasks.admin_site.progress import progress_of
 from lunatasks.admin_site.readonly import CappedChangeList, ReadOnlyAdmin, as_id, as_uuid
+from lunatasks.admin_site.shown import kind_of, may_see
 from lunatasks.errors import LunaError
 from tasks_app import services
 from tasks_app.api.results import result_response
@@ -151,14 +152,16 @@ class TaskAdmin(ReadOnlyAdmin):
         return render(request, "admin/tasks_app/task/live.html", task_page.live_part(task))
 
     def cluster(self, request: HttpRequest, task_id: int, number: int) -> HttpResponse:
-        """All faces of one cluster, a page at a time."""
+        """All faces or events of one cluster, a page at a time."""
         task = self._task(request, task_id)
-        if not request.user.has_perm("embedded.view_face"):
+        kind = kind_of(task.content.get("objects_type"))
+        if not may_see(request, kind):
             raise PermissionDenied
         found = clusters.cluster_page(task, number, page=request.GET.get("page", ""))
         if found is None:
             raise Http404("no such cluster")
-        context = {**self._context(request, task), "cluster": found, "title": f"Cluster {number} of task {task_id}"}
+        title = f"Cluster {number} of task {task_id}"
+        context = {**self._context(request, task), "cluster": found, "kind": kind, "title": title}
         return render(request, "admin/tasks_app/task/cluster.html", context)
 
     def result(self, request: HttpRequest, task_id: int) -> HttpResponseBase:

@@ -11,7 +11,7 @@ from django.test import Client
 from PIL import Image
 
 from lunatasks.luna_services import registry
-from lunatasks.luna_services.ports import BasicAttributes, NewFace
+from lunatasks.luna_services.ports import BasicAttributes, Detection, NewEvent, NewFace, Rect
 
 
 @pytest.fixture(autouse=True)
@@ -84,3 +84,37 @@ def sample_of(account) -> Callable[[UUID], str]:
         return f"/admin/samples/{account}/{card.sample_ids[0]}.jpg"
 
     return address
+
+
+@pytest.fixture
+def make_event(db, account, jpeg) -> Callable[..., UUID]:
+    """An event with images of face, body and source in the account; any member by name."""
+
+    def make(**members) -> UUID:
+        event_id, owner = members.setdefault("event_id", uuid4()), members.pop("account_id", account)
+        face, body, origin = uuid4(), uuid4(), uuid4()
+        store, buckets = registry.image_store(), registry.buckets()
+        for bucket, image_id in (
+            (buckets.face_samples, face), (buckets.body_samples, body), (buckets.image_origins, origin)
+        ):  # fmt: skip
+            store.put_image(owner, bucket, image_id, jpeg)
+        rect = Rect(1, 2, 30, 40)
+        members.setdefault("face_detections", (Detection(sample_id=face, rect=rect, image_origin=str(origin)),))
+        members.setdefault("body_detections", (Detection(sample_id=body, rect=rect, image_origin=str(origin)),))
+        registry.events().add_events(owner, [NewEvent(**members)])
+        return event_id
+
+    return make
+
+
+@pytest.fixture
+def images_of_event(account) -> Callable[[UUID], dict[str, str]]:
+    """Addresses of the images of an event, by kind."""
+
+    def addresses(event_id: UUID) -> dict[str, str]:
+        (card,) = registry.events().get_events(account, [event_id])
+        face, body = card.face_detections[0], card.body_detections[0]
+        named = {"face": face.sample_id, "body": body.sample_id, "origin": face.image_origin}
+        return {kind: f"/admin/event-images/{account}/{event_id}/{kind}/{one}.jpg" for kind, one in named.items()}
+
+    return addresses

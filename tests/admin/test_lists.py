@@ -7,9 +7,13 @@ from django.utils import timezone
 
 from lunatasks.admin_site import readonly
 from lunatasks.luna_services import registry
+from lunatasks.luna_services.ports import NewHandler
 from tasks_app.states import Status, Step, TaskType
 
-LISTS = ["tasks_app/task", "tasks_app/subtask", "errors_app/taskerror", "embedded/face", "embedded/facelist"]
+LISTS = [
+    "tasks_app/task", "tasks_app/subtask", "errors_app/taskerror", "embedded/face", "embedded/facelist",
+    "embedded/event", "embedded/handler",
+]  # fmt: skip
 NONSENSE = [
     "nonsense",
     "\0",
@@ -27,12 +31,14 @@ NONSENSE = [
 
 
 @pytest.fixture
-def everything(make_task, make_subtask, make_error, make_face, account):
+def everything(make_task, make_subtask, make_error, make_face, make_event, account):
     """One row of each list at least."""
     make_error(make_task(task_status=Status.FAILED), additional_info="<script>")
     make_subtask(subtask_status=Status.IN_PROGRESS, progress_done=1, progress_all=2, start_time=timezone.now())
     registry.faces().ensure_list(account, account, user_data="a list")
     registry.faces().link_faces(account, account, [make_face(external_id="somebody")])
+    make_event(external_id="somebody", tags=("vip",), source="gate")
+    registry.handlers().add_handler(account, NewHandler(policies={}, description="a handler"))
 
 
 @pytest.mark.parametrize("name", LISTS)
@@ -56,6 +62,11 @@ def test_a_nonsense_search_finds_nothing_or_something_but_never_fails(admin, eve
         ("embedded/face", "lists"),
         ("embedded/face", "account_id"),
         ("embedded/facelist", "account_id"),
+        ("embedded/event", "tag_rows__value"),
+        ("embedded/event", "gender"),
+        ("embedded/event", "track_id"),
+        ("embedded/event", "handler_id"),
+        ("embedded/handler", "account_id"),
     ],
 )
 @pytest.mark.parametrize("value", ["nonsense", "\0", "9" * 40, "-1", ""])
@@ -72,15 +83,26 @@ def test_a_page_of_nothing_is_not_found(admin, name, key):
 
 
 @pytest.mark.parametrize(
-    ("name", "queries"), [(LISTS[0], 5), (LISTS[1], 4), (LISTS[2], 4), (LISTS[3], 5), (LISTS[4], 4)]
+    ("name", "queries"),
+    [(LISTS[0], 5), (LISTS[1], 4), (LISTS[2], 4), (LISTS[3], 5), (LISTS[4], 4), (LISTS[5], 5), (LISTS[6], 4)],
 )
 def test_the_queries_of_a_list_do_not_grow_with_its_rows(
-    admin, everything, make_task, make_subtask, make_error, make_face, django_assert_num_queries, name, queries
+    admin,
+    everything,
+    make_task,
+    make_subtask,
+    make_error,
+    make_face,
+    make_event,
+    django_assert_num_queries,
+    name,
+    queries,
 ):
     for _ in range(10):
         make_subtask(subtask_status=Status.IN_PROGRESS, progress_done=1, progress_all=2)
         make_error()
         make_face()
+        make_event(tags=("vip",))
 
     with django_assert_num_queries(queries):
         assert admin.get(f"/admin/{name}/").status_code == 200

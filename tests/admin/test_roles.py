@@ -8,7 +8,10 @@ from django.test import Client
 from lunatasks.admin_site.roles import create_roles
 from tests.admin.conftest import signed_in
 
-LISTS = ["tasks_app/task", "tasks_app/subtask", "errors_app/taskerror", "embedded/face", "embedded/facelist"]
+LISTS = [
+    "tasks_app/task", "tasks_app/subtask", "errors_app/taskerror", "embedded/face", "embedded/facelist",
+    "embedded/event", "embedded/handler",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("path", ["", *(f"{name}/" for name in LISTS), "live/", "tasks_app/task/1/change/"])
