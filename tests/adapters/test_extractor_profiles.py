@@ -1,5 +1,8 @@
 """The profiles of the extractor: which version a descriptor has, and that versions are really different."""
 
+import os
+import subprocess
+import sys
 from itertools import combinations
 
 import numpy as np
@@ -95,3 +98,18 @@ def test_a_warp_of_another_size_is_refused(size):
 
     with pytest.raises(BadImage, match="250 x 250"):
         default_extractor().estimate_warp(data, Wanted())
+
+
+@pytest.mark.parametrize(("profile", "version"), [("sface", SFACE.number), ("sface-mirrored", SFACE_MIRRORED.number)])
+def test_the_environment_names_the_profile_that_tasks_work_with(profile, version):
+    code = "from tasks_app.contents.versions import default_version as of; print(of('face').number)"
+    environment = os.environ | {"LUNATASKS_FACE_EXTRACTOR": profile, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+    done = subprocess.run(
+        [sys.executable, "-c", f"import django; django.setup(); {code}"],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.stdout.strip() == str(version), done.stderr
