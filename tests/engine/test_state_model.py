@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, settings, strategies
 from hypothesis.stateful import (
     Bundle,
     RuleBasedStateMachine,
-    consumes,
     initialize,
     invariant,
     multiple,
+    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -26,6 +26,10 @@ from tests.conftest import ACCOUNT
 pytestmark = pytest.mark.django_db(transaction=True)
 ALIVE, EXPIRED = 3600, -1
 MAX_LOST = 2
+LEASES = strategies.sampled_from([ALIVE, ALIVE, EXPIRED])
+TASKS = strategies.runner().flatmap(lambda engine: strategies.sampled_from(sorted(engine.model) or [0]))
+"""A task that is there, else none at all."""
+BEHIND = strategies.sampled_from([0, 0, 0, 1])
 
 
 @dataclass
@@ -86,9 +90,8 @@ class TaskModel:
 
 
 class Engine(RuleBasedStateMachine):
-    """`tasks` are ids; `steps` and `works` are claims that some worker believes to hold, stale ones among them."""
+    """`steps` and `works` are claims that some worker believes to hold, stale ones among them."""
 
-    tasks = Bundle("tasks")
     steps = Bundle("steps")
     works = Bundle("works")
 
@@ -121,13 +124,16 @@ class Engine(RuleBasedStateMachine):
 
     # -- clients
 
-    @rule(target=tasks)
+    @precondition(lambda self: len(self.model) < 2)
+    @rule()
     def create(self):
         task = transitions.create(account_id=ACCOUNT, task_type=TaskType.CLUSTERING, content={})
         self.model[task.pk] = TaskModel()
-        return task.pk
 
-    @rule(task_id=tasks)
+    @rule(task_id=TASKS, how=strategies.sampled_from(["cancel", "rerun", "rerun", "rerun", "delete"]))
+    def disturb(self, task_id, how):
+        getattr(self, how)(task_id)
+
     def cancel(self, task_id):
         task = self.model.get(task_id)
         if task is None:
@@ -142,7 +148,6 @@ class Engine(RuleBasedStateMachine):
             task.end(Status.CANCELLED)
             task.settle()
 
-    @rule(task_id=tasks)
     def rerun(self, task_id):
         task = self.model.get(task_id)
         if task is None or task.status in ACTIVE:
@@ -155,33 +160,37 @@ class Engine(RuleBasedStateMachine):
         task.status, task.lost, task.path, task.lease = Status.PENDING, 0, "", None
         task.step = Step.RESTART if afresh else Step.RESUME
 
-    @rule(task_id=consumes(tasks))
     def delete(self, task_id):
-        if task_id in self.model and self.model[task_id].status in TERMINAL:
-            transitions.delete(task_id)
-            del self.model[task_id]
+        ended = task_id not in self.model or self.model[task_id].status in TERMINAL
+
+        assert transitions.delete(task_id) == ended
+
+        if ended:
+            self.model.pop(task_id, None)
 
     # -- claims
 
-    @rule(
-        target=steps, task_id=tasks, behind=strategies.integers(0, 1), lease=strategies.sampled_from([ALIVE, EXPIRED])
-    )
+    @rule(target=steps, task_id=TASKS, behind=BEHIND, lease=LEASES)
     def claim_step(self, task_id, behind, lease):
         """By a message for the attempt the row stands at, or for one before."""
+        claimed = self.try_step(task_id, behind, lease)
+        return multiple() if claimed is None else claimed
+
+    def try_step(self, task_id, behind, lease):
         row = Task.objects.filter(pk=task_id).first()
         if row is None or row.attempt < behind:
-            return multiple()
+            return None
         fence = TaskFence(row.pk, row.run, Step(row.step), row.phase, row.attempt - behind)
         free = self.holds_step(fence)
         expected = free is not None and free.lease is None and not (behind and free.attempt != fence.attempt)
         if row.step == Step.PARTS:
-            return multiple()  # no message names this step
+            return None  # no message names this step
 
         claimed = transitions.claim_task(fence, worker="w", lease=lease)
 
         assert (claimed is not None) == expected
         if claimed is None:
-            return multiple()
+            return None
         task = self.model[task_id]
         task.attempt, task.lease = task.attempt + 1, lease
         if task.status == Status.PENDING:
@@ -190,16 +199,20 @@ class Engine(RuleBasedStateMachine):
 
     @rule(
         target=works,
-        task_id=tasks,
+        task_id=TASKS,
         which=strategies.integers(0, 3),
-        behind=strategies.integers(0, 1),
-        lease=strategies.sampled_from([ALIVE, EXPIRED]),
+        behind=BEHIND,
+        lease=LEASES,
     )
     def claim_part(self, task_id, which, behind, lease):
         rows = list(Subtask.objects.filter(task_id=task_id).order_by("pk"))
         if not rows or rows[which % len(rows)].attempt < behind:
             return multiple()
-        row = rows[which % len(rows)]
+        claimed = self.try_part(rows[which % len(rows)], behind, lease)
+        return multiple() if claimed is None else claimed
+
+    def try_part(self, row, behind, lease):
+        task_id = row.task_id
         task, part = self.model[task_id], self.model[task_id].parts[row.pk]
         ready = (task.status, task.step, task.phase) == (Status.IN_PROGRESS, Step.PARTS, part.phase)
         expected = not behind and part.status == Status.PENDING and ready and part.run == task.run
@@ -210,16 +223,25 @@ class Engine(RuleBasedStateMachine):
 
         assert (claimed is not None) == expected
         if claimed is None:
-            return multiple()
+            return None
         part.attempt, part.status, part.lease = part.attempt + 1, Status.IN_PROGRESS, lease
         return claimed
 
     # -- work on steps
 
     @rule(fence=steps, count=strategies.integers(0, 3), last=strategies.booleans())
+    def work(self, fence, count, last):
+        self.work_on_step(fence, count, last)
+
+    def work_on_step(self, fence, count, last):
+        if fence.step == Step.SPLIT:
+            self.split(fence, count, last)
+        elif fence.step == Step.MERGE:
+            self.finish_task(fence)
+        else:
+            self.reopen(fence)
+
     def split(self, fence, count, last):
-        if fence.step != Step.SPLIT:
-            return
         task = self.holds_step(fence)
         if task is None:
             with pytest.raises(FenceLost):
@@ -235,10 +257,7 @@ class Engine(RuleBasedStateMachine):
         if not count:
             task.end_phase()
 
-    @rule(fence=steps)
     def reopen(self, fence):
-        if fence.step not in (Step.RESUME, Step.RESTART):
-            return
         task = self.holds_step(fence)
         work = transitions.resume if fence.step == Step.RESUME else transitions.restart
         if task is None:
@@ -273,10 +292,7 @@ class Engine(RuleBasedStateMachine):
         task.phase, task.planned = broken, broken + 1
         task.open(Step.PARTS)
 
-    @rule(fence=steps)
     def finish_task(self, fence):
-        if fence.step != Step.MERGE:
-            return
         task, artefact = self.holds_step(fence), self.path()
         if task is None:
             with pytest.raises(FenceLost):
@@ -298,8 +314,11 @@ class Engine(RuleBasedStateMachine):
 
     # -- work on parts
 
-    @rule(fence=works, ends_well=strategies.booleans())
+    @rule(fence=works, ends_well=strategies.sampled_from([True, True, False]))
     def end_part(self, fence, ends_well):
+        self.end_this_part(fence, ends_well)
+
+    def end_this_part(self, fence, ends_well):
         part, artefact = self.holds_part(fence), self.path()
 
         def call():
@@ -319,9 +338,35 @@ class Engine(RuleBasedStateMachine):
         task.errors += not ends_well
         task.end_phase()
 
+    # -- what a worker does that nothing disturbs
+
+    @rule(
+        target=works,
+        task_id=TASKS,
+        count=strategies.sampled_from([0, 1, 2, 3, 3]),
+        last=strategies.booleans(),
+        lease=LEASES,
+        ends=strategies.sampled_from([0, 1, 2, 3, 3]),
+    )
+    def go_on(self, task_id, count, last, lease, ends):
+        """The task's next step from claim to end, of parts only some; all the claims stay behind."""
+        task = self.model.get(task_id)
+        if task is None:
+            return multiple()
+        if task.step == Step.PARTS:
+            waiting = Subtask.objects.filter(task_id=task_id, subtask_status=Status.PENDING)
+            fences = [fence for row in waiting if (fence := self.try_part(row, 0, lease))]
+            for fence in fences[:ends]:
+                self.end_this_part(fence, True)
+            return multiple(*fences)
+        fence = self.try_step(task_id, 0, lease)
+        if fence is not None:
+            self.work_on_step(fence, count, last)
+        return multiple()
+
     # -- both
 
-    @rule(fence=steps | works, lease=strategies.sampled_from([ALIVE, EXPIRED]))
+    @rule(fence=steps | works, lease=LEASES)
     def heartbeat(self, fence, lease):
         row = self.holds_step(fence) if isinstance(fence, TaskFence) else self.holds_part(fence)
         expected = row is not None and row.lease is not None
@@ -342,7 +387,12 @@ class Engine(RuleBasedStateMachine):
             if isinstance(row, PartModel):
                 row.status = Status.PENDING
 
-    @rule(task_id=tasks)
+    @rule(task_id=TASKS)
+    def rescue(self, task_id):
+        self.rescue_step(task_id)
+        for row in Subtask.objects.filter(task_id=task_id).order_by("pk"):
+            self.rescue_part(row)
+
     def rescue_step(self, task_id):
         row, task = Task.objects.filter(pk=task_id).first(), self.model.get(task_id)
         if row is None:
@@ -359,13 +409,8 @@ class Engine(RuleBasedStateMachine):
         if expected:
             task.lost, task.lease = task.lost + 1, None
 
-    @rule(task_id=tasks, which=strategies.integers(0, 3))
-    def rescue_part(self, task_id, which):
-        rows = list(Subtask.objects.filter(task_id=task_id).order_by("pk"))
-        if not rows:
-            return
-        row = rows[which % len(rows)]
-        task, part = self.model[task_id], self.model[task_id].parts[row.pk]
+    def rescue_part(self, row):
+        task, part = self.model[row.task_id], self.model[row.task_id].parts[row.pk]
         expected = part.lease == EXPIRED and part.status == Status.IN_PROGRESS
         if part.lost + 1 >= MAX_LOST:
             assert transitions.quarantine_part(row, errors.InternalError()) == expected
@@ -380,9 +425,9 @@ class Engine(RuleBasedStateMachine):
 
     # -- what holds at every moment
 
-    @initialize(target=tasks)
+    @initialize()
     def first_task(self):
-        return self.create()
+        self.create()
 
     @invariant()
     def the_rows_are_as_the_model_says(self):
@@ -421,8 +466,8 @@ def test_any_order_of_transitions_by_several_workers_follows_the_model(transacti
     run_state_machine_as_test(
         Engine,
         settings=settings(
-            max_examples=25,
-            stateful_step_count=40,
+            max_examples=30,
+            stateful_step_count=50,
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from tasks_app.states import Status
 from workers.torture.acts import Acts
@@ -142,6 +143,8 @@ class Torture:
         chance = chooser(self.options.seed, "cancels")
         for _ in range(max(6, self.options.kills // 5)):
             job = self._slow_job(0.5)
+            if chance.random() < 0.7:  # the others meet split and waiting parts too
+                wait_for(partial(self._leased, job.task_id), 10)
             time.sleep(chance.uniform(0, 0.7))
             asked = time.time()
             if self.ledger.cancel(job) != 204:
