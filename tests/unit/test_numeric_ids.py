@@ -21,3 +21,14 @@ def test_uuids_become_an_array_and_strings_again(values, chunk):
 @pytest.mark.parametrize("number", [0, 1, 2**128 - 1])
 def test_every_digit_of_a_uuid_is_written(number):
     assert list(ids.to_strings(ids.to_array([UUID(int=number)]))) == [str(UUID(int=number))]
+
+
+@settings(deadline=None)
+@given(st.sets(st.integers(0, 2**128 - 1) | st.sampled_from([0, 1, 256, 2**120])), st.lists(st.integers(0, 2**128 - 1)))
+def test_positions_are_those_of_a_search_from_the_left(known, others):
+    among = sorted(UUID(int=number) for number in known)
+    wanted = [UUID(int=number) for number in [*others, *known]]
+
+    found = ids.positions(ids.to_array(wanted), ids.to_array(among))
+
+    assert found.tolist() == [among.index(value) if value in among else -1 for value in wanted]
