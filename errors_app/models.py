@@ -27,7 +27,17 @@ class TaskError(models.Model):
     class Meta:
         indexes: ClassVar = [
             models.Index(F("task"), F("id").desc(), name="error_task"),
-            models.Index(F("account_id"), F("id").desc(), name="error_account"),
+            # the rest is in these for pages ordered by id: skipped rows are judged by the index alone
+            models.Index(
+                F("account_id"),
+                F("id").desc(),
+                "error_time",
+                "error_code",
+                "task_type",
+                "status_code",
+                name="error_account_filters",
+            ),
+            models.Index(F("id").desc(), "error_time", name="error_times"),
             models.Index(F("task_type"), F("id").desc(), name="error_type"),
             models.Index(F("status_code"), F("id").desc(), name="error_status"),
             models.Index(F("error_code"), F("id").desc(), name="error_code"),

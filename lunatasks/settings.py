@@ -259,6 +259,7 @@ else:
     _database.setdefault("OPTIONS", {}).update(connect_timeout=5)
     if LUNATASKS_ROLE == "web":
         _database["CONN_MAX_AGE"] = 0
+        _database["CONN_HEALTH_CHECKS"] = False  # see lunatasks.api.connections
         _database["OPTIONS"]["pool"] = {"min_size": 2, "max_size": 20, "timeout": 10}
 DATABASES = {"default": _database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -84,7 +84,11 @@ class Task(Claimable, Stored):
             ),
         ]
         indexes: ClassVar = [
-            models.Index(F("account_id"), F("id").desc(), name="task_account"),
+            # the times are in these for pages ordered by id: skipped rows are judged by the index alone
+            models.Index(
+                F("account_id"), F("id").desc(), "create_time", "end_time", "task_type", name="task_account_times"
+            ),
+            models.Index(F("id").desc(), "create_time", "end_time", name="task_times"),
             models.Index(F("account_id"), F("task_status"), F("id").desc(), name="task_account_status"),
             models.Index(F("task_status"), F("id").desc(), name="task_status"),
             models.Index(F("task_type"), F("id").desc(), name="task_type"),

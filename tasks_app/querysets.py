@@ -1,18 +1,25 @@
 """Which tasks a list, a count or a page shows: filters in one place, pages by ids first."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db.models import Model, QuerySet
+import orjson
+from django.db import connection
+from django.db.models import F, Model, QuerySet
 
+from tasks_app import statements
 from tasks_app.models import Task
 
 Row = TypeVar("Row", bound=Model)
 
 MAX_OFFSET = 2**63 - 1
+DEEP = 50_000
+"""From this offset on it pays to ask from which end a page is nearer."""
+NEAR = 200
+"""Up to this offset rows are read at once; beyond it their ids first, from an index alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,25 +36,73 @@ class TaskFilters:
     end_time__gte: datetime | None = None
     end_time__lt: datetime | None = None
 
+    def lookups(self) -> dict[str, Any]:
+        """As the ORM takes them; those that were not asked for are absent."""
+        named = {name: getattr(self, name) for name in TaskFilters.__dataclass_fields__ if name != "task_ids"}
+        return asked(named | {"id__in": self.task_ids})
+
+
+def asked(lookups: Mapping[str, Any]) -> dict[str, Any]:
+    """The lookups that have a value."""
+    return {name: value for name, value in lookups.items() if value is not None}
+
 
 def filter_tasks(filters: TaskFilters) -> QuerySet[Task]:
     """Tasks that match all filters."""
-    lookups = {name: getattr(filters, name) for name in TaskFilters.__dataclass_fields__}
-    return filtered(Task.objects.all(), lookups | {"task_ids": None, "id__in": filters.task_ids})
+    return Task.objects.filter(**filters.lookups())
 
 
 def filtered(rows: QuerySet[Row], lookups: dict[str, Any]) -> QuerySet[Row]:
     """The rows by those lookups that have a value."""
-    return rows.filter(**{name: value for name, value in lookups.items() if value is not None})
+    return rows.filter(**asked(lookups))
 
 
-def page_of(rows: QuerySet[Row], fields: Sequence[str], *, offset: int, size: int) -> list[dict[str, Any]]:
-    """The named columns of one page of the rows, newest first.
+def page_of(
+    model: type[Model], columns: tuple[str, ...], lookups: Mapping[str, Any], *, offset: int, size: int
+) -> list[dict[str, Any]]:
+    """The named columns of one page of the rows that match, newest first.
 
-    Ids come first, from an index alone: a deep page would read every skipped row otherwise.
+    On a deep page ids come first, from an index alone: every skipped row would be read otherwise.
     """
     if offset + size > MAX_OFFSET:
         return []
-    ids = list(rows.order_by("-id").values_list("id", flat=True)[offset : offset + size])
-    manager = rows.model._default_manager  # noqa: SLF001  Django's name for the manager of any model
-    return list(manager.filter(id__in=ids).order_by("-id").values(*fields))
+    ends_early = any(name.endswith("__lt") for name in lookups) and connection.vendor == "postgresql"
+    if offset <= NEAR and statements.is_plain(lookups) and not ends_early:
+        return statements.newest(model, columns, lookups, offset=offset, size=size)
+    manager = model._default_manager  # noqa: SLF001  Django's name for the manager of any model
+    rows = manager.filter(**lookups)
+    if ends_early and _is_cheaper_by_time(model, lookups, rows):
+        rows = rows.annotate(place=F("id") + 0).order_by("-place")  # not the order of an index: the filter goes first
+    ids = ids_of(rows, offset=offset, size=size)
+    return list(manager.filter(id__in=ids).order_by("-id").values(*columns))
+
+
+def ids_of(rows: QuerySet[Row], *, offset: int, size: int) -> list[int]:
+    """Ids of one page, newest first; a page past the middle is looked for from the other end."""
+    if offset >= DEEP and connection.vendor == "postgresql" and offset > estimated_count(rows) / 2:
+        total = rows.count()
+        last, first = total - offset - size, total - offset
+        oldest = rows.order_by("id").values_list("id", flat=True)
+        return list(oldest[max(last, 0) : first])[::-1] if first > 0 else []
+    newest = rows if rows.query.order_by else rows.order_by("-id")
+    return list(newest.values_list("id", flat=True)[offset : offset + size])
+
+
+def _is_cheaper_by_time(model: type[Model], lookups: Mapping[str, Any], rows: QuerySet[Any]) -> bool:
+    """Whether fewer rows match than are newer than all that match; the planner takes times for spread evenly."""
+    open_ended = {name: value for name, value in lookups.items() if not name.endswith("__lt")}
+    matching = estimated_count(rows)
+    newer = estimated_count(model._default_manager.filter(**open_ended)) - matching  # noqa: SLF001
+    return matching < newer
+
+
+def estimated_count(rows: QuerySet[Row]) -> int:
+    """How many rows PostgreSQL expects: its planner's guess, at no cost."""
+    [plan] = orjson.loads(rows.order_by().values_list("id").explain(format="json"))
+    return int(plan["Plan"]["Plan Rows"])
+
+
+def row_of(model: type[Model], columns: tuple[str, ...], lookups: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The named columns of the one row that matches, None when there is none."""
+    rows = statements.newest(model, columns, asked(lookups), size=1)
+    return rows[0] if rows else None

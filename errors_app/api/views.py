@@ -2,7 +2,6 @@
 
 from typing import Any, ClassVar
 
-from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from errors_app.api import operations
@@ -13,25 +12,25 @@ from lunatasks.api.views import ApiView
 from lunatasks.errors import TaskErrorNotFound, TaskNotFound
 from tasks_app import services
 from tasks_app.api.shapes import ERROR_COLUMNS, error_shape
-from tasks_app.querysets import filtered, page_of
+from tasks_app.querysets import asked, page_of, row_of
 from tasks_app.states import TaskType
 
 
 class ErrorsView(ApiView):
     """What lists and counts of errors share."""
 
-    def page(self, page: Page, rows: QuerySet[TaskError]) -> Response:
-        """One page of the rows."""
-        found = page_of(rows, ERROR_COLUMNS, offset=page.offset, size=page.size)
+    def page(self, page: Page, lookups: dict[str, Any]) -> Response:
+        """One page of the errors that match."""
+        found = page_of(TaskError, ERROR_COLUMNS, lookups, offset=page.offset, size=page.size)
         return Response({"errors": [error_shape(row) for row in found]})
 
-    def of_task(self, task_id: str) -> QuerySet[TaskError]:
-        """Errors of one task. Raises TaskNotFound, BadQuery."""
+    def of_task(self, task_id: str) -> dict[str, Any]:
+        """The lookup of one task's errors. Raises TaskNotFound, BadQuery."""
         task = services.get_task(task_id=path_id(task_id, TaskNotFound), account_id=self.reader())
-        return TaskError.objects.filter(task_id=task.pk)
+        return {"task_id": task.pk}
 
-    def matching(self, **more: Any) -> QuerySet[TaskError]:
-        """Errors by the filters that list and count share. Raises BadQuery."""
+    def matching(self, **more: Any) -> dict[str, Any]:
+        """Lookups by the filters that list and count share. Raises BadQuery."""
         query = self.query
         lookups = {
             "account_id": self.reader(),
@@ -39,7 +38,7 @@ class ErrorsView(ApiView):
             "id__in": query.ids("error_ids"),
             "task_type": query.integer("task_type", min(TaskType), max(TaskType)),
         }
-        return filtered(TaskError.objects.all(), lookups | self.moments_and_code() | more)
+        return asked(lookups | self.moments_and_code() | more)
 
     def moments_and_code(self) -> dict[str, Any]:
         """The filters that the count of one task has too. Raises BadQuery."""
@@ -66,7 +65,7 @@ class ErrorCount(ErrorsView):
     operations: ClassVar = {"GET": operations.COUNTED}
 
     def get(self, request: HttpRequest, **kwargs: Any) -> Response:
-        return Response({"count": self.matching().count()})
+        return Response({"count": TaskError.objects.filter(**self.matching()).count()})
 
 
 class ErrorDetail(ErrorsView):
@@ -76,8 +75,7 @@ class ErrorDetail(ErrorsView):
 
     def get(self, request: HttpRequest, error_id: str, **kwargs: Any) -> Response:
         number = path_id(error_id, TaskErrorNotFound)
-        rows = filtered(TaskError.objects.filter(pk=number), {"account_id": self.reader()})
-        row = rows.values(*ERROR_COLUMNS).first()
+        row = row_of(TaskError, ERROR_COLUMNS, {"id": number, "account_id": self.reader()})
         if row is None:
             raise TaskErrorNotFound(number)
         return Response(error_shape(row))
@@ -98,5 +96,5 @@ class TaskErrorCount(ErrorsView):
     operations: ClassVar = {"GET": operations.COUNTED_OF_TASK}
 
     def get(self, request: HttpRequest, task_id: str, **kwargs: Any) -> Response:
-        lookups = self.moments_and_code()
-        return Response({"count": filtered(self.of_task(task_id), lookups).count()})
+        lookups = asked(self.moments_and_code()) | self.of_task(task_id)
+        return Response({"count": TaskError.objects.filter(**lookups).count()})

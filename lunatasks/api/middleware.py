@@ -14,7 +14,7 @@ from django.http.response import HttpResponseBase
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.deprecation import MiddlewareMixin
 
-from lunatasks.api import request_id, traffic
+from lunatasks.api import connections, request_id, traffic
 
 PAGES = "/admin/"
 
@@ -38,6 +38,7 @@ class PagesOnly(MiddlewareMixin):
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if request.path_info.startswith(PAGES):
+            connections.require_usable()
             return super().__call__(request)  # type: ignore[return-value]
         return self.get_response(request)  # type: ignore[return-value]
 

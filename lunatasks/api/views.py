@@ -1,7 +1,7 @@
 """The base of API views, and the resources that belong to no application."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from django.urls import reverse
 from rest_framework.views import APIView
 
 from lunatasks import errors
-from lunatasks.api import accounts, documents, effective, health, tokens
+from lunatasks.api import accounts, connections, documents, effective, health, tokens
 from lunatasks.api.answers import Response
 from lunatasks.api.exceptions import as_luna_error, error_answer
 from lunatasks.api.negotiation import preferred
@@ -21,6 +21,8 @@ from lunatasks.api.openapi import Operation, header, query, record
 from lunatasks.api.query import Query
 from lunatasks.api.version import API_VERSION, VERSION
 from lunatasks.errors import CATALOGUE, LunaError, PageNotFound, Unhealthy
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class ApiView(APIView):
@@ -37,26 +39,32 @@ class ApiView(APIView):
     methods = frozenset({"GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS"})
     operations: ClassVar[Mapping[str, Operation]] = {}
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # type: ignore[override]
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Answer the request; whatever is raised becomes the error body."""
         try:
             self.initial(request, *args, **kwargs)
             handler = getattr(self, str(request.method).lower(), None) if request.method in self.methods else None
             if handler is None:
                 return error_answer(errors.MethodNotAllowed(request.method), Allow=", ".join(self.allowed_methods))
-            answer: HttpResponseBase = handler(request, *args, **kwargs)
+            answer = self._answer(lambda: handler(request, *args, **kwargs))
         except Exception as error:  # noqa: BLE001  the one place where a view's errors become answers
             return error_answer(as_luna_error(error, request))
         return answer
 
-    def initial(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]
+    def _answer(self, handle: Callable[[], HttpResponseBase]) -> HttpResponseBase:
+        if self.request.method in SAFE:
+            return connections.reading(handle)
+        connections.require_usable()
+        return handle()
+
+    def initial(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         """What every method asks first. Raises BadQuery, Unauthenticated, OutOfScope."""
         self.query = Query(request)
         self.gateway = bool(kwargs.get("gateway"))
         self.grant = tokens.UNLIMITED if self.open_to_all else tokens.grant_of(request)
         if self.needs_all_accounts:
             self.grant.require_all()
-        if request.method not in ("GET", "HEAD", "OPTIONS"):
+        if request.method not in SAFE:
             self.grant.require_write()
 
     def reader(self) -> UUID | None:
@@ -67,7 +75,7 @@ class ApiView(APIView):
         """What the OpenAPI document says of a method."""
         return self.operations[method]
 
-    def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
+    def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:  # type: ignore[override]
         """The methods in `Allow`; no body."""
         return Response(status=204, headers={"Allow": ", ".join(self.allowed_methods)})
 
@@ -88,7 +96,7 @@ class UnknownPath(ApiView):
     open_to_all = True
     schema = None
 
-    def initial(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]
+    def initial(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         raise PageNotFound(request.path)
 
 

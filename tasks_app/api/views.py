@@ -16,7 +16,7 @@ from tasks_app.api import operations
 from tasks_app.api.results import result_response
 from tasks_app.api.shapes import SUBTASK_COLUMNS, TASK_COLUMNS, subtask_shape, task_shape
 from tasks_app.models import Subtask, Task
-from tasks_app.querysets import TaskFilters, filter_tasks, filtered, page_of
+from tasks_app.querysets import TaskFilters, filter_tasks, page_of, row_of
 from tasks_app.states import Status, TaskType
 
 
@@ -27,8 +27,8 @@ class TaskList(ApiView):
 
     def get(self, request: HttpRequest, **kwargs: Any) -> Response:
         page = self.query.page()
-        rows = filter_tasks(task_filters(self, result_id=self.query.uuid("result_id")))
-        found = page_of(rows, TASK_COLUMNS, offset=page.offset, size=page.size)
+        lookups = task_filters(self, result_id=self.query.uuid("result_id")).lookups()
+        found = page_of(Task, TASK_COLUMNS, lookups, offset=page.offset, size=page.size)
         return Response({"tasks": [task_shape(row) for row in found]})
 
 
@@ -48,8 +48,7 @@ class TaskDetail(ApiView):
 
     def get(self, request: HttpRequest, task_id: str, **kwargs: Any) -> Response:
         number = path_id(task_id, TaskNotFound)
-        rows = filtered(Task.objects.filter(pk=number), {"account_id": self.reader()})
-        row = rows.values(*TASK_COLUMNS).first()
+        row = row_of(Task, TASK_COLUMNS, {"id": number, "account_id": self.reader()})
         if row is None:
             raise TaskNotFound(number)
         return Response(task_shape(row))

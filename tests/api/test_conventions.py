@@ -41,6 +41,8 @@ WITHOUT_OBJECTS = {
     "error-page",
     "error-index",
     "start",
+    "admin-start",
+    "favicon",
     "unknown",
 }
 METHODS = ("GET", "HEAD", "PATCH", "DELETE")

@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 from django.core.files.storage import storages
 
+from tasks_app import querysets
 from tasks_app.models import Task
 from tasks_app.states import ACTIVE, TERMINAL, Status, TaskType
 from tests.api.conftest import Api, error_of
@@ -56,12 +57,38 @@ def test_a_page_far_beyond_the_last_is_empty(api, make_task, page):
     assert listed(api, page=page, page_size=1000) == []
 
 
-def test_a_list_costs_two_queries(api, make_task, django_assert_num_queries):
+def test_a_list_costs_one_query(api, make_task, django_assert_num_queries):
     for _ in range(5):
         make_task()
 
+    with django_assert_num_queries(1):
+        assert len(listed(api)) == 5
+
+
+def test_a_deep_page_costs_a_query_for_ids_and_one_for_rows(api, make_task, monkeypatch, django_assert_num_queries):
+    monkeypatch.setattr(querysets, "NEAR", -1)
+    tasks = [make_task().pk for _ in range(5)]
+
     with django_assert_num_queries(2):
-        listed(api)
+        found = api.get("/tasks", page=2, page_size=2).json()["tasks"]
+
+    assert [task["task_id"] for task in found] == tasks[2:0:-1]
+    assert found[0]["content"] == {"objects_type": "faces", "filters": {}}
+
+
+def test_one_task_its_parts_and_the_counts_have_their_number_of_queries(api, make_subtask, django_assert_num_queries):
+    part = make_subtask()
+    for path, queries in [
+        (f"/tasks/{part.task_id}", 1),
+        (f"/tasks/{part.task_id}/subtasks", 2),
+        (f"/tasks/{part.task_id}/errors", 2),
+        (f"/tasks/{part.task_id}/errors/count", 2),
+        ("/tasks/count", 1),
+        ("/tasks/errors/count", 1),
+        ("/tasks/errors", 1),
+    ]:
+        with django_assert_num_queries(queries):
+            assert api.get(path).status_code == 200
 
 
 def test_each_filter_selects_in_list_and_count(api, make_task, account, other_account):
