@@ -64,13 +64,16 @@ def task(account, sent, made):
     return transitions.create(account_id=account, task_type=TaskType.CLUSTERING, content={})
 
 
+SECRET = "secret 0.1234"
+
+
 def fail_on(made, numbers):
     """Parts with these numbers raise an error whose text nobody may see."""
     process = Made.process
 
     def failing(context, content):
         if content in numbers:
-            raise RuntimeError("secret 0.1234")
+            raise RuntimeError(SECRET)
         return process(made, context, content)
 
     made.process = failing

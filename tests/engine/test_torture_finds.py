@@ -6,6 +6,7 @@ from lunatasks import errors
 from tasks_app import artefacts, services, transitions
 from tasks_app.models import Subtask, Task
 from tasks_app.states import Status
+from tasks_app.transitions import ends
 from workers import engine, rescue
 from workers.queue import TaskWorker
 
@@ -50,7 +51,7 @@ def test_a_rerun_of_a_half_deleted_task_starts_afresh(done, work, monkeypatch):
     Task.objects.update(task_status=Status.FAILED)  # as after a merge that failed: its parts would be kept
     with monkeypatch.context() as killed_before_the_last_row_goes:
         batch = killed_before_the_last_row_goes.setattr
-        batch(transitions, "_delete_batch", lambda ended, related: related.delete() and False)
+        batch(ends, "_delete_batch", lambda ended, related: related.delete() and False)
         batch(type(Task.objects.all()), "select_for_update", lambda rows: rows.none())
         transitions.delete(done.pk)
     assert not Subtask.objects.exists()
@@ -62,14 +63,14 @@ def test_a_rerun_of_a_half_deleted_task_starts_afresh(done, work, monkeypatch):
 
 
 def test_a_rerun_in_the_middle_of_a_deletion_is_deleted_too(done, monkeypatch):
-    delete_batch = transitions._delete_batch
+    delete_batch = ends._delete_batch
 
     def rerun_first(*arguments):
-        monkeypatch.setattr(transitions, "_delete_batch", delete_batch)
+        monkeypatch.setattr(ends, "_delete_batch", delete_batch)
         services.rerun_task(task_id=done.pk)
         return delete_batch(*arguments)
 
-    monkeypatch.setattr(transitions, "_delete_batch", rerun_first)
+    monkeypatch.setattr(ends, "_delete_batch", rerun_first)
 
     services.delete_task(task_id=done.pk)
 

@@ -60,13 +60,13 @@ def test_no_lease_expression_uses_pythons_clock():
 
 
 def test_transitions_know_no_clock_but_the_databases():
-    tree = ast.parse((settings.BASE_DIR / "tasks_app" / "transitions.py").read_text())
+    tree = ast.parse((settings.BASE_DIR / "tasks_app" / "transitions" / "fences.py").read_text())
 
     assert clocks_in(tree) == []
 
 
 def test_leases_are_found_where_they_stand():
-    sources = [ast.parse((settings.BASE_DIR / "tasks_app" / "transitions.py").read_text())]
+    sources = [ast.parse(path.read_text()) for path in (settings.BASE_DIR / "tasks_app" / "transitions").glob("*.py")]
     count = sum(1 for tree in sources for _ in lease_expressions(tree))
 
     assert count >= 5

@@ -48,7 +48,7 @@ def _count_and_go_on(fence: PartFence, found: Sequence[errors.LunaError]) -> Non
     transitions.store_errors(task, found, part_id=fence.part_id)
     active.update(count_task_parts_done=F("count_task_parts_done") + 1, last_update_time=Now())
     if not task.subtasks.filter(phase=task.phase, subtask_status__in=OPEN).exists():
-        transitions._end_phase(task)  # noqa: SLF001  the bug is in when it is called
+        transitions.end_phase(task)
 
 
 def ack_before_commit() -> None:
