@@ -135,7 +135,14 @@ def fill(count: int) -> None:
 
     values = {"account": ACCOUNT, "start": START.isoformat(), "count": count, "list": LIST}
     with connection.cursor() as cursor:
-        for statement in (FILL, *CHILDREN.split(";")):
+        cursor.execute("SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'embedded_event'")
+        indexes = [(name, made) for name, made in cursor.fetchall() if not name.endswith("_pkey")]
+        for name, _ in indexes:
+            cursor.execute(f'DROP INDEX "{name}"')
+        cursor.execute(FILL.format(**values))
+        for _, made in indexes:
+            cursor.execute(made)
+        for statement in CHILDREN.split(";"):
             if statement.strip():
                 cursor.execute(statement.format(**values))
         for table in ("event", "eventtag", "eventcolor", "face", "facelink"):
