@@ -38,9 +38,9 @@ class TaskError(models.Model):
                 name="error_account_filters",
             ),
             models.Index(F("id").desc(), "error_time", name="error_times"),
-            models.Index(F("task_type"), F("id").desc(), name="error_type"),
-            models.Index(F("status_code"), F("id").desc(), name="error_status"),
-            models.Index(F("error_code"), F("id").desc(), name="error_code"),
+            models.Index(F("task_type"), F("id").desc(), "account_id", name="error_type_account"),
+            models.Index(F("status_code"), F("id").desc(), "account_id", name="error_status_account"),
+            models.Index(F("error_code"), F("id").desc(), "account_id", name="error_code_account"),
             models.Index(F("error_time"), F("id"), name="error_time"),
         ]
 

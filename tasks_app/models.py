@@ -91,7 +91,7 @@ class Task(Claimable, Stored):
             models.Index(F("id").desc(), "create_time", "end_time", name="task_times"),
             models.Index(F("account_id"), F("task_status"), F("id").desc(), name="task_account_status"),
             models.Index(F("task_status"), F("id").desc(), name="task_status"),
-            models.Index(F("task_type"), F("id").desc(), name="task_type"),
+            models.Index(F("task_type"), F("id").desc(), "account_id", name="task_type_account"),
             models.Index(F("create_time").desc(), F("id").desc(), name="task_create_time"),
             models.Index(F("end_time"), F("id"), name="task_end_time"),
             models.Index(F("result_id"), name="task_result_id"),
