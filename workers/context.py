@@ -119,8 +119,4 @@ def context_of_part(task: Task, part: Subtask) -> Context:
 
 
 def _context(task: Task, prefix: str) -> Context:
-    return Context(
-        task_id=task.pk, account_id=task.account_id, content=task.content, inputs=task.inputs, prefix=prefix
-    )
-
-
+    return Context(task_id=task.pk, account_id=task.account_id, content=task.content, inputs=task.inputs, prefix=prefix)
