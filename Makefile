@@ -7,7 +7,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 SETUP := .venv/.runtime-$(shell cat requirements.txt constraints.txt | sha256sum | cut -c1-16)
-DEV := .venv/.dev-$(shell cat requirements.txt requirements-dev.txt constraints.txt | sha256sum | cut -c1-16)
+DEV := .venv/.dev-$(shell cat requirements*.txt constraints.txt | sha256sum | cut -c1-16)
+MANUAL := docs/_build/html/index.html
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONPATH
 ARGS ?=
@@ -33,6 +34,12 @@ $(DEV): $(SETUP)
 	@$(BIN)/python -m pip install --quiet -r requirements-dev.txt -c constraints.txt
 	@touch $@
 
+$(MANUAL): $(SETUP) $(wildcard docs/*.rst docs/*.md docs/tasks/*.rst docs/conf.py docs/_static/*) lunatasks/errors.py
+	@echo "building the manual"
+	@$(BIN)/python -m pip install --quiet -r requirements-docs.txt -c constraints.txt
+	@$(BIN)/sphinx-build -q -W -b html docs docs/_build/html
+	@touch $@
+
 setup: $(SETUP) ## .venv with the pinned dependencies
 
 models: $(SETUP) ## fetch and verify the face models
@@ -41,10 +48,10 @@ models: $(SETUP) ## fetch and verify the face models
 samples: $(SETUP) ## fetch the sample photos
 	@$(BIN)/python manage.py fetchsamples
 
-demo: $(SETUP) models ## photos in, clusters out; PHOTOS=/some/folder for your own
+demo: $(SETUP) models $(MANUAL) ## photos in, clusters out; PHOTOS=/some/folder for your own
 	@$(BIN)/python manage.py demo $(if $(PHOTOS),--photos "$(PHOTOS)")
 
-serve: $(SETUP) models ## run the whole service on 127.0.0.1:5050
+serve: $(SETUP) models $(MANUAL) ## run the whole service on 127.0.0.1:5050
 	@$(BIN)/python manage.py runall $(ARGS)
 
 test: $(DEV) models samples ## all tests, on SQLite and on TEST_DATABASE_URL with TEST_REDIS_URL when set
@@ -68,8 +75,7 @@ torture: $(DEV) models ## kill everything at random and check the promises: 60 k
 torture-long: $(DEV) models ## 500 kills a back end, and the four deliberate bugs: hours
 	@BIN=$(BIN) bash workers/torture/run.sh 500
 
-docs: $(DEV) ## the manual, served at /docs/dev/
-	@$(BIN)/sphinx-build -q -W -b html docs docs/_build/html
+docs: $(MANUAL) ## the manual, served at /docs/dev/
 
 bench: $(DEV) models samples ## benchmarks, as ratios
 	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file; done
