@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 
 from lunatasks.admin_site import event_page, formats, removals
 from lunatasks.admin_site.event_words import EMOTION, ETHNIC_GROUP, GENDER, LIVENESS, MASK
-from lunatasks.admin_site.filters import TextFilter, UuidFilter, coded_filter
+from lunatasks.admin_site.filters import LabelFilter, TagFilter, TextFilter, UuidFilter, coded_filter
 from lunatasks.admin_site.readonly import as_uuid
 from lunatasks.admin_site.shown import picture
 from lunatasks.luna_services import registry
@@ -25,8 +25,8 @@ class EventAdmin(removals.RemovableAdmin):
     list_filter = (
         "create_time", coded_filter("gender", GENDER), coded_filter("emotion", EMOTION), coded_filter("mask", MASK),
         coded_filter("liveness", LIVENESS), coded_filter("ethnic_group", ETHNIC_GROUP), ("source", TextFilter),
-        ("track_id", TextFilter), ("tag_rows__value", TextFilter), ("external_id", TextFilter), ("city", TextFilter),
-        ("top_matching_candidates_label", TextFilter), ("handler_id", UuidFilter), ("face_id", UuidFilter),
+        ("track_id", TextFilter), ("tag_rows__value", TagFilter), ("external_id", TextFilter), ("city", TextFilter),
+        ("top_matching_candidates_label", LabelFilter), ("handler_id", UuidFilter), ("face_id", UuidFilter),
         ("top_similar_object_id", UuidFilter), ("account_id", UuidFilter),
     )  # fmt: skip
     ordering = ("-create_time", "-pk")

@@ -77,6 +77,22 @@ class TextFilter(TypedFilter):
         return self.value
 
 
+class TagFilter(TextFilter):
+    """One of the tags."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.title = "tag"
+
+
+class LabelFilter(TextFilter):
+    """The label of the top match."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.title = "label of the top match"
+
+
 def coded_filter(name: str, words: Mapping[int, str]) -> type[SimpleListFilter]:
     """A choice among the codes of a field, in words."""
 

@@ -26,6 +26,7 @@ from lunatasks.luna_services.embedded.models import Event, Handler
 from lunatasks.luna_services.ports import BadPolicies, ListNotFound, NewHandler, NotOffered, PortError
 
 MOST_CHARACTERS = 2**20
+UUID_INPUT = {"size": 40, "spellcheck": "false"}
 EXAMPLE = """{
   "extract_policy": {"extract_basic_attributes": 1},
   "match_policy": [],
@@ -36,9 +37,14 @@ EXAMPLE = """{
 class HandlerForm(forms.Form):
     """What `createhandler` reads of a file."""
 
-    account_id = forms.UUIDField(label="Account")
+    account_id = forms.UUIDField(label="Account", widget=forms.TextInput(attrs=UUID_INPUT))
     description = forms.CharField(max_length=128, required=False, widget=forms.TextInput(attrs={"size": 60}))
-    handler_id = forms.UUIDField(label="Handler id", required=False, help_text="Empty: made from account and policies.")
+    handler_id = forms.UUIDField(
+        label="Handler id",
+        required=False,
+        widget=forms.TextInput(attrs=UUID_INPUT),
+        help_text="Empty: it follows from account, description and policies.",
+    )
     policies = forms.CharField(
         max_length=MOST_CHARACTERS,
         strip=False,

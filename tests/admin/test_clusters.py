@@ -58,15 +58,6 @@ def test_a_face_that_was_deleted_since_leaves_its_place(admin, account, finished
     assert "deleted since" in page_of(admin, task)
 
 
-def test_clusters_of_events_are_told_in_numbers(admin, finished_task):
-    task = finished_task([ids(2)], content={"objects_type": "events"})
-
-    page = page_of(admin, task)
-
-    assert "The clusters hold events" in page
-    assert "deleted since" not in page
-
-
 def test_a_face_without_an_image_says_so(admin, finished_task, make_face):
     task = finished_task([[str(make_face(sample=None))]])
 

@@ -7,6 +7,7 @@ from django.test import Client
 
 from lunatasks.luna_services import registry
 from lunatasks.luna_services.descriptors import SFACE
+from lunatasks.luna_services.ports import TopMatch
 
 
 def test_an_image_is_sent_to_those_who_may_see_faces_and_never_stored(analyst, make_face, sample_of, jpeg):
@@ -78,4 +79,40 @@ def test_lists_tell_how_many_faces_they_hold(admin, account, make_face):
     page = admin.get(f"/admin/embedded/facelist/{account}/change/").content.decode()
 
     assert "2 faces" in listed
-    assert "2 faces" in page
+    assert "2 face" in page
+
+
+def test_a_face_leads_to_the_events_that_made_it_and_that_resemble_it(admin, make_face, make_event, images_of_event):
+    face_id = make_face()
+    made = make_event(face_id=face_id)
+    alike = make_event(top_match=TopMatch("face", face_id, 0.9))
+    make_event()
+
+    page = admin.get(f"/admin/embedded/face/{face_id}/change/").content.decode()
+
+    assert images_of_event(made)["face"] in page
+    assert images_of_event(alike)["face"] in page
+    assert page.count("/admin/event-images/") == 2
+
+
+def test_of_many_events_of_a_face_some_are_shown(admin, make_face, make_event, django_assert_num_queries):
+    face_id = make_face()
+    for _ in range(16):
+        make_event(face_id=face_id, face_detections=(), body_detections=())
+
+    with django_assert_num_queries(11):
+        page = admin.get(f"/admin/embedded/face/{face_id}/change/").content.decode()
+
+    assert "Showing the newest 14." in page
+    assert f"/admin/embedded/event/?face_id={face_id}" in page
+
+
+def test_a_list_shows_its_members(admin, account, make_face, sample_of):
+    face_id = make_face(external_id="Ann")
+    registry.faces().ensure_list(account, account, user_data="Visitors")
+    registry.faces().link_faces(account, account, [face_id])
+
+    page = admin.get(f"/admin/embedded/facelist/{account}/change/").content.decode()
+
+    assert sample_of(face_id) in page
+    assert "showing 1 of 1" in page

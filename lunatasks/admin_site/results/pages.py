@@ -1,5 +1,6 @@
 """Which result is shown by what."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,8 @@ from lunatasks.admin_site.results.stream import Unreadable
 from lunatasks.admin_site.results.tables import table_page
 from tasks_app.models import Task
 from tasks_app.states import TaskType
+
+logger = logging.getLogger(__name__)
 
 PAGES: dict[int, tuple[str, Callable[[HttpRequest, Task], dict[str, Any]]]] = {
     TaskType.LINKER: ("linker", linker_page),
@@ -35,5 +38,13 @@ def result_of(request: HttpRequest, task: Task) -> dict[str, Any]:
     try:
         shown = page(request, task)
     except Unreadable as problem:
-        return {"result_template": "admin/tasks_app/task/results/problem.html", "result": {"problem": str(problem)}}
+        return _problem(str(problem))
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        # the class only: texts of readers quote the result
+        logger.warning("the result of task %s cannot be shown: %s", task.pk, type(error).__name__)
+        return _problem("The stored result is not of the form it should have; it can only be downloaded.")
     return {"result_template": f"admin/tasks_app/task/results/{name}.html", "result": shown}
+
+
+def _problem(text: str) -> dict[str, Any]:
+    return {"result_template": "admin/tasks_app/task/results/problem.html", "result": {"problem": text}}

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 WIDTH, HEIGHT = 640, 360
-LEFT, RIGHT, TOP, BOTTOM = 58, 16, 14, 52
+LEFT, RIGHT, TOP, BOTTOM = 72, 16, 14, 52
 LEAST_DECADE = -9
 STEP = 0.6
 """Pixels between two points of a path; what lies closer is not seen."""

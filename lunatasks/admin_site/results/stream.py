@@ -62,7 +62,7 @@ def window(page: str, total: int, size: int, *, reachable: int | None = None) ->
 
 @contextmanager
 def opened(task: Task) -> Iterator[services.OpenResult]:
-    """The stored result. Raises Unreadable, also for what the block meets in a damaged one."""
+    """The stored result. Raises Unreadable."""
     try:
         found = services.open_result(task_id=task.pk)
         with found.stream:
@@ -71,8 +71,6 @@ def opened(task: Task) -> Iterator[services.OpenResult]:
         raise Unreadable(error.detail) from None
     except OSError:
         raise Unreadable("The storage of results does not answer.") from None
-    except (ValueError, KeyError, TypeError, IndexError):
-        raise Unreadable("The stored result is not of the form it should have; it can only be downloaded.") from None
 
 
 def kept(task: Task, make: Callable[[], Kept]) -> Kept:
