@@ -15,6 +15,7 @@ from PIL import Image
 
 from lunatasks.luna_services import registry
 from lunatasks.luna_services.descriptors import BODY, SFACE, normalise
+from lunatasks.luna_services.embedded.handler_models import Handler
 from lunatasks.luna_services.embedded.models import Event, Face, FaceList, StoredFile
 from lunatasks.luna_services.ports import (
     BasicAttributes,
@@ -24,6 +25,7 @@ from lunatasks.luna_services.ports import (
     NewAttributes,
     NewEvent,
     NewFace,
+    NewHandler,
     Rect,
     StoredDescriptor,
     TopMatch,
@@ -63,6 +65,7 @@ def filled(account) -> UUID:
     images.put_image(account, buckets.image_origins, origin, JPEG)
     images.put_image(account, buckets.body_samples, body, JPEG)
     images.put_object(account, buckets.objects, uuid4(), b"some text", content_type="text/plain")
+    registry.handlers().add_handler(account, NewHandler(policies={}, description="door"))
     detection = Detection(sample_id, Rect(-1, 2, 3, 4), MOMENT, 1.5, str(origin))
     events.add_events(
         account,
@@ -99,6 +102,11 @@ def everything(account_id: UUID) -> dict[str, Any]:
         "lists": [
             (one.list_id, one.user_data, one.face_count) for page in faces.iterate_lists(account_id) for one in page
         ],
+        "handlers": [
+            (card.handler_id, card.description, card.policies)
+            for page in registry.handlers().iterate_handlers(account_id)
+            for card in page
+        ],
         "faces": sorted(faces.get_faces(account_id, face_ids), key=lambda card: card.face_id),
         "events": events.get_events(account_id, event_ids),
         "descriptors": [(one.object_id, one.vector.tobytes(), one.generation, one.sample_ids) for one in stored],
@@ -109,7 +117,7 @@ def everything(account_id: UUID) -> dict[str, Any]:
 
 def empty(account_id: UUID) -> None:
     """Delete all objects of the account."""
-    for model in (Event, Face, FaceList, StoredFile):
+    for model in (Event, Face, FaceList, StoredFile, Handler):
         model.objects.filter(account_id=account_id).delete()
 
 
@@ -134,7 +142,9 @@ def test_all_comes_back_as_it_was(filled, tmp_path):
 
     assert (counts["faces"], counts["events"], counts["descriptors"], counts["images"]) == (3, 2, 5, 3)
     assert everything(filled) == before
-    assert new == {"lists": 1, "faces": 3, "events": 2, "images": 2, "objects": 1}
+    assert new == {
+        "lists": 1, "faces": 3, "events": 2, "images": 2, "objects": 1, "handlers": 1, "skipped_handlers": 0,
+    }  # fmt: skip
 
 
 def test_a_second_import_changes_nothing(filled, tmp_path):
@@ -179,6 +189,18 @@ def test_another_account_is_neither_exported_nor_overwritten(filled, other_accou
         imported(tmp_path / "b.zip", "--account", str(other_account))
 
     assert everything(filled) == before
+
+
+def test_a_handler_of_a_list_that_is_gone_is_left_out(filled, tmp_path):
+    policies = {"storage_policy": {"face_policy": {"store_face": 1, "link_to_lists_policy": [{"list_id": str(LIST)}]}}}
+    registry.handlers().add_handler(filled, NewHandler(policies=policies))
+    registry.faces().delete_lists(filled, [LIST])
+    exported(tmp_path / "a.zip")
+    empty(filled)
+
+    new = imported(tmp_path / "a.zip")
+
+    assert (new["handlers"], new["skipped_handlers"], new["faces"]) == (1, 1, 3)
 
 
 def test_an_existing_file_is_replaced_only_when_asked(filled, tmp_path):
@@ -246,6 +268,7 @@ def npy(array: np.ndarray) -> bytes:
         ({"manifest.json": b'{"format": "other"}'}, "not of this format"),
         ({"manifest.json": b" " * (2**20 + 1)}, "larger than"),
         ({"faces/00000000.ndjson": None}, "0 faces, where"),
+        ({"handlers.ndjson": lines_with(policies=[])}, "line 0 of handlers.ndjson has not the form"),
         ({"faces/00000000.ndjson": b"1\n"}, "no JSON object"),
         ({"faces/00000000.ndjson": b"\xff\n"}, "no JSON"),
         ({"faces/00000000.ndjson": lines_with(face_id="x")}, r"line \d of faces/00000000.ndjson has not the form"),
@@ -270,7 +293,7 @@ def test_a_hostile_archive_is_refused_before_anything_is_written(changed, entrie
     with pytest.raises(CommandError, match=message):
         imported(path)
 
-    assert [model.objects.count() for model in (Face, Event, FaceList, StoredFile)] == [0, 0, 0, 0]
+    assert [model.objects.count() for model in (Face, Event, FaceList, StoredFile, Handler)] == [0] * 5
 
 
 def test_pickled_arrays_are_never_loaded(changed):

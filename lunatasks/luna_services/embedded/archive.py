@@ -1,7 +1,7 @@
 """Everything of an account in one file: a zip of JSON lines, arrays and images, the same bytes for the same objects.
 
 manifest.json                       format, account, counts
-lists.ndjson                        a list a line
+lists.ndjson, handlers.ndjson       a list, a handler a line
 faces/00000000.ndjson               a thousand faces, by id; events/ likewise, in the platform's flat form
 faces/00000000.face-1001.npy        (k, d) float32: descriptors of those of them whose line names that version
 images/face_samples/<id>.jpg        by role of the bucket
@@ -32,6 +32,7 @@ from lunatasks.luna_services.ports import (
     FaceCard,
     FaceFilters,
     Faces,
+    Handlers,
     ImageNotFound,
     ImageStore,
     ObjectNotFound,
@@ -40,6 +41,7 @@ from lunatasks.luna_services.ports import (
 
 FORMAT, FORMAT_VERSION = "lunatasks objects", 1
 CHUNK = 1000
+KINDS = ("lists", "handlers", "faces", "events", "descriptors", "images", "objects")
 _DATE = (1980, 1, 1, 0, 0, 0)
 Found = dict[DescriptorVersion, dict[UUID, StoredDescriptor]]
 
@@ -52,6 +54,7 @@ class Services:
     events: Events
     images: ImageStore
     buckets: Buckets
+    handlers: Handlers
 
 
 def export_objects(path: Path, account_id: UUID, services: Services) -> dict[str, int]:
@@ -74,12 +77,13 @@ class _Export:
     def write(self) -> dict[str, int]:
         """All entries, the manifest last."""
         self._write_lists()
+        self._write_handlers()
         self._write_faces()
         self._write_events()
         for role, bucket in asdict(self._services.buckets).items():
             self._write_images(role, bucket)
             self._write_objects(role, bucket)
-        counts = {name: self._counts[name] for name in ("lists", "faces", "events", "descriptors", "images", "objects")}
+        counts = {name: self._counts[name] for name in KINDS}
         manifest = {"format": FORMAT, "version": FORMAT_VERSION, "account_id": str(self._account_id), "counts": counts}
         self._add("manifest.json", orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
         return counts
@@ -98,6 +102,15 @@ class _Export:
         ]
         self._counts["lists"] = len(lines)
         self._add("lists.ndjson", _lines(lines))
+
+    def _write_handlers(self) -> None:
+        cards = [card for page in self._services.handlers.iterate_handlers(self._account_id) for card in page]
+        self._counts["handlers"] = len(cards)
+        lines = [
+            {"handler_id": str(card.handler_id), "description": card.description, "policies": card.policies}
+            for card in cards
+        ]
+        self._add("handlers.ndjson", _lines(lines, orjson.OPT_SORT_KEYS))  # each database has its own order of members
 
     def _write_faces(self) -> None:
         faces, filters = self._services.faces, FaceFilters(self._account_id)
@@ -222,8 +235,8 @@ def _by_id(descriptors: Sequence[StoredDescriptor]) -> dict[UUID, StoredDescript
     return {one.object_id: one for one in descriptors}
 
 
-def _lines(members: Sequence[dict[str, Any]]) -> bytes:
-    return b"".join(orjson.dumps(one, option=orjson.OPT_APPEND_NEWLINE) for one in members)
+def _lines(members: Sequence[dict[str, Any]], option: int = 0) -> bytes:
+    return b"".join(orjson.dumps(one, option=option | orjson.OPT_APPEND_NEWLINE) for one in members)
 
 
 def _npy(array: np.ndarray) -> bytes:

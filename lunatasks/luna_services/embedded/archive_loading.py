@@ -22,9 +22,18 @@ from lunatasks.luna_services.embedded.archive_reading import (
     open_archive,
 )
 from lunatasks.luna_services.embedded.progress import Progress
-from lunatasks.luna_services.ports import BadImage, NewAttributes, NewEvent, NewFace, StoredDescriptor
+from lunatasks.luna_services.ports import (
+    BadImage,
+    ListNotFound,
+    NewAttributes,
+    NewEvent,
+    NewFace,
+    NotOffered,
+    StoredDescriptor,
+)
 
 BATCH = 500
+KINDS = ("lists", "faces", "events", "images", "objects", "handlers", "skipped_handlers")
 
 
 def import_objects(path: Path, account_id: UUID, services: Services, *, max_total: int = MAX_TOTAL) -> dict[str, int]:
@@ -62,7 +71,15 @@ class _Loading:
         self._write_images()
         for role, bucket in asdict(self._services.buckets).items():
             self._write_objects(role, bucket)
-        return {name: self._new[name] for name in ("lists", "faces", "events", "images", "objects")}
+        self._write_handlers()
+        return {name: self._new[name] for name in KINDS}
+
+    def _write_handlers(self) -> None:
+        for handler in self._reader.handlers():
+            try:
+                self._new["handlers"] += self._services.handlers.add_handler(self._account_id, handler)[1]
+            except (ListNotFound, NotOffered):  # it names a list that was gone already, or what is not offered here
+                self._new["skipped_handlers"] += 1
 
     def _write_faces(self, batch: Sequence[Item[NewFace]]) -> None:
         faces = self._services.faces

@@ -23,7 +23,14 @@ from lunatasks.luna_services.descriptors import VERSIONS
 from lunatasks.luna_services.embedded.archive import CHUNK, FORMAT, FORMAT_VERSION
 from lunatasks.luna_services.embedded.images import MAX_BYTES
 from lunatasks.luna_services.flat import read_event, read_uuid
-from lunatasks.luna_services.ports import BasicAttributes, NewAttributes, NewEvent, NewFace, StoredDescriptor
+from lunatasks.luna_services.ports import (
+    BasicAttributes,
+    NewAttributes,
+    NewEvent,
+    NewFace,
+    NewHandler,
+    StoredDescriptor,
+)
 
 MAX_TOTAL = 256 * 2**30
 MAX_ENTRIES = 20_000_000
@@ -34,7 +41,7 @@ _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _ROLE = "(?:face_samples|body_samples|image_origins|objects|task_results)"
 _SIZES = {
     re.compile(r"manifest\.json"): 2**20,
-    re.compile(r"lists\.ndjson"): MAX_CHUNK,
+    re.compile(r"(?:lists|handlers)\.ndjson"): MAX_CHUNK,
     re.compile(r"(?:faces|events)/[0-9]{8}\.ndjson"): MAX_CHUNK,
     re.compile(r"(?:faces|events)/[0-9]{8}\.(?:face|body)-[0-9]{1,5}\.npy"): CHUNK * 4096 * 4 + 1024,
     re.compile(rf"images/{_ROLE}/{_UUID}\.jpg"): MAX_BYTES,
@@ -116,12 +123,13 @@ class Reader:
             raise BadArchive("manifest.json is not of this format and version")
         found = Counter(
             lists=len(self.lists()),
+            handlers=len(self.handlers()),
             faces=sum(len(batch) for batch in self.faces()),
             events=sum(len(batch) for batch in self.events()),
         )
         counts = self._object("manifest.json", self.manifest.get("counts"))
         for kind, count in found.items():
-            if counts.get(kind) != count:
+            if counts.get(kind, 0) != count:
                 raise BadArchive(f"{count} {kind}, where manifest.json says another number")
 
     def lists(self) -> list[tuple[UUID, str]]:
@@ -129,6 +137,12 @@ class Reader:
         if "lists.ndjson" not in self.names_set:
             return []
         return self._formed("lists.ndjson", self._lines("lists.ndjson"), _list)
+
+    def handlers(self) -> list[NewHandler]:
+        """All handlers."""
+        if "handlers.ndjson" not in self.names_set:
+            return []
+        return self._formed("handlers.ndjson", self._lines("handlers.ndjson"), _handler)
 
     def faces(self) -> Iterator[list[Item[NewFace]]]:
         """Chunks of faces."""
@@ -230,6 +244,13 @@ class Reader:
 
 def _list(line: Line) -> tuple[UUID, str]:
     return UUID(line["list_id"]), _text(line["user_data"])
+
+
+def _handler(line: Line) -> NewHandler:
+    handler_id, policies = UUID(line["handler_id"]), line["policies"]
+    if not isinstance(policies, dict):
+        raise TypeError("not an object")
+    return NewHandler(handler_id=handler_id, description=_text(line["description"]), policies=policies)
 
 
 def _content_type(line: Line) -> tuple[UUID, str]:

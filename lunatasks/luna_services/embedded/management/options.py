@@ -34,4 +34,10 @@ def ensure_named_list(faces: Faces, account_id: UUID, name: str | None) -> UUID 
 
 def archive_services() -> Services:
     """What archives are made from and loaded into."""
-    return Services(registry.faces(), registry.events(), registry.image_store(), registry.buckets())
+    return Services(
+        faces=registry.faces(),
+        events=registry.events(),
+        images=registry.image_store(),
+        buckets=registry.buckets(),
+        handlers=registry.handlers(),
+    )

@@ -46,5 +46,7 @@ class Command(BaseCommand):
         except OSError as error:
             raise CommandError(f"stopped, a file could not be written ({error.strerror}); run it again") from None
         took = round(time.monotonic() - started, 3)
-        readable = ", ".join(f"{count} new {kind}" for kind, count in new.items())
-        self.stdout.write(json.dumps(new | {"seconds": took}) if options["json"] else f"{readable} in {took:.1f} s")
+        readable = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in new.items())
+        self.stdout.write(
+            json.dumps(new | {"seconds": took}) if options["json"] else f"new: {readable}, in {took:.1f} s"
+        )
