@@ -62,18 +62,23 @@ def page_of(
 ) -> list[dict[str, Any]]:
     """The named columns of one page of the rows that match, newest first.
 
-    On a deep page ids come first, from an index alone: every skipped row would be read otherwise.
+    On a deep page, and with several filters, ids come first, from an index alone: every skipped row would be read
+    otherwise.
     """
     if offset + size > MAX_OFFSET:
         return []
     ends_early = any(name.endswith("__lt") for name in lookups) and connection.vendor == "postgresql"
-    if offset <= NEAR and statements.is_plain(lookups) and not ends_early:
+    near = offset <= NEAR and statements.is_plain(lookups) and not ends_early
+    if near and len(lookups) <= 1:
         return statements.newest(model, columns, lookups, offset=offset, size=size)
     manager = model._default_manager  # noqa: SLF001  Django's name for the manager of any model
     rows = manager.filter(**lookups)
     if ends_early and _is_cheaper_by_time(model, lookups, rows):
         rows = rows.annotate(place=F("id") + 0).order_by("-place")  # not the order of an index: the filter goes first
-    ids = ids_of(rows, offset=offset, size=size)
+    if near:
+        ids = [row["id"] for row in statements.newest(model, ("id",), lookups, offset=offset, size=size)]
+    else:
+        ids = ids_of(rows, offset=offset, size=size)
     return list(manager.filter(id__in=ids).order_by("-id").values(*columns))
 
 
@@ -98,7 +103,10 @@ def _is_cheaper_by_time(model: type[Model], lookups: Mapping[str, Any], rows: Qu
 
 def estimated_count(rows: QuerySet[Row]) -> int:
     """How many rows PostgreSQL expects: its planner's guess, at no cost."""
-    [plan] = orjson.loads(rows.order_by().values_list("id").explain(format="json"))
+    text = rows.order_by().values_list("id").explain(format="json")
+    if not text:  # Django knows that nothing can match
+        return 0
+    [plan] = orjson.loads(text)
     return int(plan["Plan"]["Plan Rows"])
 
 

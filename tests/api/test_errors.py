@@ -108,3 +108,13 @@ def test_a_list_costs_one_query(api, make_error, django_assert_num_queries):
 
     with django_assert_num_queries(1):
         assert len(listed(api)) == 5
+
+
+@pytest.mark.parametrize("code", [2**31, -(2**70), 10**29])
+@pytest.mark.parametrize("page", [1, 100_000])
+def test_a_code_that_no_error_can_have_matches_nothing(api, make_error, code, page):
+    make_error()
+
+    for moment in ({}, {"error_time__lt": "2999-01-01T00:00:00Z"}, {"error_time__gte": "2999-01-01T00:00:00Z"}):
+        assert api.get("/tasks/errors", error_code=code, page=page, **moment).json() == {"errors": []}
+        assert api.get("/tasks/errors/count", error_code=code, **moment).json() == {"count": 0}
