@@ -319,9 +319,8 @@ class Torture:
             self._drain()
             self.ledger.check_ended()
         self._check_history(MANY_LOST if "LUNATASKS_MAX_LOST" in self.stack.environment else MAX_LOST)
-        self.say(
-            f"checked: {len(self.events)} events, {len(self.ledger.checked)} tasks, {len(self.table.violations)} violations"
-        )
+        counts = (len(self.events), len(self.ledger.checked), len(self.table.violations))
+        self.say("checked: {} events, {} tasks, {} violations".format(*counts))
 
     def _check_history(self, max_lost: int) -> None:
         self.events += self.world.events(self.events[-1].id if self.events else 0)
