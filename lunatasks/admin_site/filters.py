@@ -80,16 +80,16 @@ class TextFilter(TypedFilter):
 class TagFilter(TextFilter):
     """One of the tags."""
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
         self.title = "tag"
 
 
 class LabelFilter(TextFilter):
     """The label of the top match."""
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
         self.title = "label of the top match"
 
 
