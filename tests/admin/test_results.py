@@ -341,6 +341,17 @@ def test_many_images_are_paged(admin, finished_task):
     assert "photo-049.jpg" not in page
 
 
+def test_of_a_very_large_result_the_beginning_is_counted_and_the_page_says_so(admin, finished_task, monkeypatch):
+    monkeypatch.setattr(reading, "CHUNK", 200)
+    monkeypatch.setattr(reading, "MOST_PARSED", 1000)
+    task = finished_task([estimate(f"{n}.jpg") for n in range(500)], task_type=TaskType.ESTIMATOR, content={})
+
+    page = page_of(admin, task)
+
+    assert "these numbers are those of its beginning" in page
+    assert "<strong>500</strong>" not in page
+
+
 def test_names_of_images_are_escaped(admin, finished_task):
     error = {"error_code": 28110, "desc": SCRIPT, "detail": SCRIPT, "link": "x"}
     task = finished_task([estimate(SCRIPT, error=error)], task_type=TaskType.ESTIMATOR, content={})

@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 from django.http import HttpRequest
 
 from lunatasks.admin_site.readonly import as_uuid
+from lunatasks.admin_site.results import stream
 from lunatasks.admin_site.results.stream import MOST_ROWS, all_rows, kept, opened, read_rows, row_places, window
 from lunatasks.admin_site.shown import ShownObject, may_see, shown_objects
 from tasks_app.models import Task
@@ -45,6 +46,7 @@ def estimates_page(request: HttpRequest, task: Task) -> dict[str, Any]:
     """A page of images."""
     sees_them = may_see(request, "event")
     with opened(task) as result:
+        is_partial = result.size > stream.MOST_PARSED
         summary = kept(task, lambda: _summary(result.stream))
         page = window(request.GET.get("rows", ""), summary.images, ROWS_PER_PAGE, reachable=len(summary.places))
         rows = read_rows(result.stream, summary.places[page.first - 1 : page.last]) if sees_them else []
@@ -53,16 +55,17 @@ def estimates_page(request: HttpRequest, task: Task) -> dict[str, Any]:
         "summary": summary,
         "page": page,
         "rows": shown,
+        "is_partial": is_partial,
         "may_see": sees_them,
         "is_capped": summary.images > MOST_ROWS,
         "handler_id": as_uuid(str(task.content.get("handler", {}).get("handler_id", ""))),
     }
 
 
-def _summary(stream: BinaryIO) -> Summary:
+def _summary(data: BinaryIO) -> Summary:
     images = failed = events = without = 0
     groups: Counter[tuple[int, str]] = Counter()
-    for row in all_rows(stream):
+    for row in all_rows(data):
         images += 1
         events += len(row["events"])
         if row["error"]:
@@ -71,7 +74,7 @@ def _summary(stream: BinaryIO) -> Summary:
         elif not row["events"]:
             without += 1
     errors = sorted(groups.items(), key=lambda group: (-group[1], group[0]))[:MOST_GROUPS]
-    places = row_places(stream, MOST_ROWS)
+    places = row_places(data, MOST_ROWS)
     return Summary(images, failed, events, without, [(*group, count) for group, count in errors], places)
 
 

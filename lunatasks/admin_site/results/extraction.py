@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 
 from django.http import HttpRequest
 
+from lunatasks.admin_site.results import stream
 from lunatasks.admin_site.results.stream import blocks, kept, opened, read_rows, row_places
 from lunatasks.admin_site.shown import ShownObject, kind_of, may_see, shown_objects
 from tasks_app.models import Task
@@ -30,6 +31,7 @@ def extraction_page(request: HttpRequest, task: Task) -> dict[str, Any]:
     kind = kind_of(task.content.get("filters", {}).get("objects_type"))
     sees_them = may_see(request, kind)
     with opened(task) as result:
+        is_partial = result.size > stream.MOST_SCANNED
         summary = kept(task, lambda: _summary(result.stream))
         rows = [row for row in read_rows(result.stream, summary.places) if row] if sees_them else []
     found = shown_objects(task.account_id, kind, [row["object_id"] for row in rows])
@@ -38,6 +40,7 @@ def extraction_page(request: HttpRequest, task: Task) -> dict[str, Any]:
     ]
     return {
         "summary": summary,
+        "is_partial": is_partial,
         "may_see": sees_them,
         "objects": shown,
         "noun": f"{kind}s",
@@ -47,9 +50,9 @@ def extraction_page(request: HttpRequest, task: Task) -> dict[str, Any]:
     }
 
 
-def _summary(stream: BinaryIO) -> Summary:
+def _summary(data: BinaryIO) -> Summary:
     counts: Counter[int] = Counter()
-    for block, seen in blocks(stream, _LONGEST_MARK):
+    for block, seen in blocks(data, _LONGEST_MARK):
         # a mark that ended in the repeated bytes was counted with the block before
         counts.update(int(mark[1]) for mark in _GENERATION.finditer(block) if mark.end() > seen)
-    return Summary(counts.total(), sorted(counts.items()), row_places(stream, OBJECTS_SHOWN))
+    return Summary(counts.total(), sorted(counts.items()), row_places(data, OBJECTS_SHOWN))

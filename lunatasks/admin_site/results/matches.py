@@ -5,6 +5,7 @@ from typing import Any, BinaryIO
 
 from django.http import HttpRequest
 
+from lunatasks.admin_site.results import stream
 from lunatasks.admin_site.results.stream import MOST_ROWS, count_marks, kept, opened, read_rows, row_places, window
 from lunatasks.admin_site.shown import Kind, ShownObject, kind_of, may_see, shown_objects
 from tasks_app.models import Task
@@ -37,6 +38,7 @@ def matches_page(request: HttpRequest, task: Task) -> dict[str, Any]:
     kinds = kind_of(filters.get("reference_type")), kind_of(filters.get("candidate_type"))
     sees_all = all(may_see(request, kind) for kind in kinds)
     with opened(task) as result:
+        is_partial = result.size > stream.MOST_SCANNED
         counts = kept(task, lambda: _counts(result.stream))
         page = window(request.GET.get("rows", ""), counts.references, REFERENCES_PER_PAGE, reachable=len(counts.places))
         rows = read_rows(result.stream, counts.places[page.first - 1 : page.last]) if sees_all else []
@@ -45,6 +47,7 @@ def matches_page(request: HttpRequest, task: Task) -> dict[str, Any]:
         "counts": counts,
         "page": page,
         "rows": shown,
+        "is_partial": is_partial,
         "may_see": sees_all,
         "is_capped": counts.references > MOST_ROWS,
         "threshold": task.content.get("threshold"),
@@ -52,10 +55,10 @@ def matches_page(request: HttpRequest, task: Task) -> dict[str, Any]:
     }
 
 
-def _counts(stream: BinaryIO) -> Counts:
+def _counts(data: BinaryIO) -> Counts:
     # all texts of this result are ids: the marks stand nowhere else
-    references, candidates = count_marks(stream, b'"reference_id"', b'"candidate_id"')
-    return Counts(references, candidates, row_places(stream))
+    references, candidates = count_marks(data, b'"reference_id"', b'"candidate_id"')
+    return Counts(references, candidates, row_places(data))
 
 
 def _rows(task: Task, kinds: tuple[Kind, Kind], rows: list[dict[str, Any]]) -> list[Row]:

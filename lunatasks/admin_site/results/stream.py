@@ -21,7 +21,9 @@ MOST_ROWS = 1000
 """Rows that can be looked at; the others are counted and downloaded only."""
 LONGEST_ROW = 2**22
 MOST_SCANNED = 2**28
-"""Bytes of a result that are counted for its summary."""
+"""Bytes of a result in which marks are counted for its summary."""
+MOST_PARSED = 2**26
+"""Bytes of a result whose rows are read for its summary: two seconds."""
 KEPT_SECONDS = 3600
 _ESCAPE = re.compile(rb"\\.", re.DOTALL)
 
@@ -102,11 +104,11 @@ def read_ids(stream: BinaryIO, first: int, last: int) -> list[str]:
     return ids
 
 
-def blocks(stream: BinaryIO, overlap: int = 0) -> Iterator[tuple[bytes, int]]:
-    """(block, how many of its first bytes were in the last one too) from the start, up to MOST_SCANNED bytes."""
+def blocks(stream: BinaryIO, overlap: int = 0, *, most: int | None = None) -> Iterator[tuple[bytes, int]]:
+    """(block, how many of its first bytes were in the last one too) from the start, of at most MOST_SCANNED bytes."""
     stream.seek(0)
     tail, read = b"", 0
-    while read < MOST_SCANNED and (chunk := stream.read(CHUNK)):
+    while read < (most or MOST_SCANNED) and (chunk := stream.read(CHUNK)):
         yield tail + chunk, len(tail)
         read += len(chunk)
         tail = (tail + chunk)[-overlap:] if overlap else b""
@@ -143,10 +145,10 @@ def read_rows(stream: BinaryIO, places: list[tuple[int, int]]) -> list[dict[str,
 
 
 def all_rows(stream: BinaryIO) -> Iterator[dict[str, Any]]:
-    """Rows within the first MOST_SCANNED bytes, one after the other; those that are too long are left out."""
+    """Rows within the first MOST_PARSED bytes, one after the other; those that are too long are left out."""
     buffer, offset = bytearray(), 0
     scanner = _Scanner()
-    for block, _ in blocks(stream):
+    for block, _ in blocks(stream, most=MOST_PARSED):
         buffer += block
         done = 0
         for start, stop in scanner.feed(block):
