@@ -57,13 +57,15 @@ serve: $(SETUP) models $(MANUAL) ## run the whole service on 127.0.0.1:5050
 test: $(DEV) models samples ## all tests, on SQLite and on TEST_DATABASE_URL with TEST_REDIS_URL when set
 	@BIN=$(BIN) bash tests/run.sh $(ARGS)
 
-check: $(DEV) ## format, lint, types, system checks, missing migrations, import directions
+check: $(DEV) ## format, lint, types, system checks, missing migrations, import directions, OpenAPI
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python manage.py check --fail-level WARNING
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/lint-imports
+	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file .venv/openapi.yaml
+	diff docs/openapi.yaml .venv/openapi.yaml
 
 format: $(DEV) ## rewrite the code in the one format
 	$(BIN)/ruff format .
@@ -79,6 +81,9 @@ docs: $(MANUAL) ## the manual, served at /docs/dev/
 
 bench: $(DEV) models samples ## benchmarks, as ratios
 	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file; done
+
+bench-api: $(DEV) ## the API under load, on the PostgreSQL of DATABASE_URL
+	@$(BIN)/python benchmarks/bench_api.py $(ARGS)
 
 clean: ## remove the environment and what the demo wrote
 	rm -rf .venv var
