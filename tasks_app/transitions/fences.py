@@ -115,6 +115,7 @@ def store_errors(task: Task, found: Iterable[errors.LunaError], *, part_id: int 
                 subtask_id=part_id,
                 account_id=task.account_id,
                 task_type=task.task_type,
+                error_time=Now(),  # a worker's clock may be wrong
                 error_code=error.code,
                 status_code=error.status,
                 description=error.desc,

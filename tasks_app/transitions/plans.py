@@ -34,7 +34,14 @@ def add_parts(fence: TaskFence, contents: Sequence[Any], *, first: int) -> None:
         locked(fence)
         Subtask.objects.bulk_create(
             [
-                Subtask(task_id=fence.task_id, run=fence.run, phase=fence.phase, number=number, content=content)
+                Subtask(
+                    task_id=fence.task_id,
+                    run=fence.run,
+                    phase=fence.phase,
+                    number=number,
+                    content=content,
+                    create_time=Now(),
+                )
                 for number, content in enumerate(contents, first)
             ],
             ignore_conflicts=True,  # the batch may be there already: a commit whose answer was lost

@@ -1,11 +1,15 @@
 """What torture, or the thought of it, has found in the engine: each once, without chance."""
 
-import pytest
+from datetime import timedelta
 
+import pytest
+from django.utils import timezone
+
+from errors_app.models import TaskError
 from lunatasks import errors
 from tasks_app import artefacts, services, transitions
 from tasks_app.models import Subtask, Task
-from tasks_app.states import Status
+from tasks_app.states import Status, Step
 from tasks_app.transitions import ends
 from workers import engine, rescue
 from workers.queue import TaskWorker
@@ -111,3 +115,24 @@ def test_a_deleted_task_is_gone_for_a_second_deletion(done):
 
     with pytest.raises(errors.TaskNotFound):
         services.delete_task(task_id=done.pk)
+
+
+def test_the_times_of_parts_and_errors_are_the_databases_whatever_a_workers_clock_says(
+    make_faces, make_clustering, sent, work, monkeypatch
+):
+    make_faces()
+    task = make_clustering()
+    fence = transitions.TaskFence(task.pk, 1, Step.SPLIT, 0, 0)
+    wrong = timezone.now() + timedelta(hours=1)
+    for model, name in ((Subtask, "create_time"), (TaskError, "error_time")):
+        field = model._meta.get_field(name)
+        monkeypatch.setattr(field, "default", lambda: wrong)
+        field.__dict__.pop("_get_default", None)
+        monkeypatch.setitem(field.__dict__, "_get_default", lambda: wrong)
+
+    claimed = transitions.claim_task(fence, worker="w", lease=60)
+    transitions.add_parts(claimed, [[0, 1]], first=0)
+    transitions.fail_task(claimed, [errors.InternalError()])
+
+    for moment in (Subtask.objects.get().create_time, TaskError.objects.get().error_time):
+        assert abs(moment - timezone.now()) < timedelta(minutes=1)

@@ -163,9 +163,10 @@ class Ledger:
         self.table.count("P1", "deletions")
 
     def _is_excused(self, job: Job, task: dict[str, object]) -> bool:
+        """It met a full disk: it failed, or is done without the part that failed, as its type has it."""
         codes = self.codes(job)
-        failed = task["task_status"] == Status.FAILED and job.scenario.expected != Status.FAILED
-        return bool(failed and self.full_disks and codes and codes <= EXCUSES)
+        ended = task["task_status"] in (Status.FAILED, Status.DONE)
+        return bool(self.full_disks and ended and codes and codes <= EXCUSES)
 
     def codes(self, job: Job) -> set[int]:
         rows = self.world.rows(f"SELECT error_code FROM errors_app_taskerror WHERE task_id = {job.task_id}")  # noqa: S608
