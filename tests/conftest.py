@@ -33,6 +33,12 @@ def private_storages(settings, tmp_path):
     settings.STATIC_ROOT = static
 
 
+@pytest.fixture(autouse=True)
+def quick_passwords(settings):
+    """Half a second of hashing for each user would be most of the suite's time."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
 @pytest.fixture
 def account() -> UUID:
     return ACCOUNT
