@@ -1,5 +1,6 @@
 """The torture's own parts: plan, table, mix, files. The torture itself is `make torture`."""
 
+import hashlib
 import re
 
 import numpy as np
@@ -106,3 +107,13 @@ def test_the_check_of_a_clustering_finds_a_missing_face():
     assert check(answer(people)) == ""
     assert "faces" in check(answer(people[1:]))
     assert "faces" in check(answer([people[0] + people[1], *people[2:]]))
+
+
+def test_the_written_digest_is_that_of_the_people_as_clusters():
+    ids, _ = mix.faces()
+    people = [sorted(ids[at : at + mix.PHOTOS]) for at in range(0, len(ids), mix.PHOTOS)]
+    people.sort(key=lambda cluster: (-len(cluster), cluster[0]))
+
+    answer = b'{"result": %s, "errors": []}' % mix.orjson.dumps(people)
+
+    assert hashlib.sha256(answer).hexdigest() == mix.CLUSTERS

@@ -148,9 +148,18 @@ def _table(result: bytes) -> bytes:
         return archive.read(next(name for name in archive.namelist() if name.endswith(".csv")))
 
 
+CLUSTERS = "e0a5a801ff642a5771d6e2ae6713886a1deb485f0530953d3f29cabf24747794"
+"""Of the people's clusters as the API answers them; written down, so that all back ends are held to the same bytes."""
+
 SCENARIOS = (
-    Scenario("clustering", "/1/tasks/clustering", OBJECTS, check=_every_person_is_a_cluster),
-    Scenario("clustering with limit", "/1/tasks/clustering", {**OBJECTS, "limit": 2}, check=_every_face_once),
+    Scenario("clustering", "/1/tasks/clustering", OBJECTS, check=_every_person_is_a_cluster, sha256=CLUSTERS),
+    Scenario(
+        "clustering with limit",
+        "/1/tasks/clustering",
+        {**OBJECTS, "limit": 2},
+        check=_every_face_once,
+        sha256=CLUSTERS,
+    ),
     Scenario(
         "clustering of nothing",
         "/1/tasks/clustering",
