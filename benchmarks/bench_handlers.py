@@ -40,6 +40,7 @@ def main() -> None:
     count = parser.parse_args().photos
     photos = sample_photos()
     bench_extractor(photos[:FEW])
+    bench_handler(photos[:FEW])
     bench_archives(photos[:FEW])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / ACCOUNT / "photos.zip"
@@ -77,6 +78,16 @@ def bench_extractor(photos: list[bytes]) -> None:
     print(f"photos to faces      {photo:8.1f}/s  one thread, the nets alone")
     print(f"samples, descriptor  {described:8.1f}/s")
     print(f"samples, attributes  {estimated:8.1f}/s")
+
+
+def bench_handler(photos: list[bytes]) -> None:
+    """Photos through a handler into stored events with samples, by `importfaces --events`, one process."""
+    with Stack() as stack, tempfile.TemporaryDirectory() as folder:
+        for number, photo in enumerate(photos):
+            (Path(folder) / f"{number}.jpg").write_bytes(photo)
+        stack.command("migrate", "--verbosity", "0")
+        summary = json.loads(stack.command("importfaces", folder, "--events", "--json"))
+    print(f"photos by a handler  {summary['photos_per_second']:8.1f}/s  into events, wall time, one process")
 
 
 def bench_archives(photos: list[bytes]) -> None:
