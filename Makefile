@@ -31,7 +31,8 @@ $(SETUP): $(BIN)/python
 
 $(DEV): $(SETUP)
 	@echo "installing the pinned tools of development"
-	@$(BIN)/python -m pip install --quiet -r requirements-dev.txt -c constraints.txt
+	@# constraints.txt is the whole set, resolved once: without --no-deps an older pip searches for many minutes
+	@$(BIN)/python -m pip install --quiet --no-deps -r constraints.txt
 	@touch $@
 
 $(MANUAL): $(SETUP) $(wildcard docs/*.rst docs/*.md docs/tasks/*.rst docs/conf.py docs/_static/*) lunatasks/errors.py
