@@ -87,21 +87,6 @@ def test_every_fault_point_stands_in_the_code():
     assert [name for name in faults.POINTS if f'point("{name}"' not in text] == []
 
 
-def test_nothing_committed_names_a_machine_or_a_registry():
-    # `git ls-files` needs a repository; a release archive has none and nothing to check
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()
-    words = ("pypi" + ".org", "pythonhosted" + ".org", "npmjs" + ".org", "/work" + "/main")
-    found = [
-        (name, word)
-        for name in listed
-        if (ROOT / name).is_file()
-        for word in words
-        if word in (ROOT / name).read_text(errors="replace")
-    ]
-
-    assert found == []
-
-
 def test_no_module_is_longer_than_four_hundred_lines():
     catalogue = ROOT / "lunatasks/errors.py"  # a list of small classes, which belongs in one place
     long = [str(path) for path in sources() if len(path.read_text().splitlines()) > 400 and path != catalogue]
