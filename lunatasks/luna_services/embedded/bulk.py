@@ -8,10 +8,26 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import IntegrityError, connection
 from django.db.models import Field, Model
 
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+
+
+_ROUNDS = 5  # of a call that meets another one over the same new objects
+
+
+def until_no_conflict(add: Callable[[], list[UUID]]) -> list[UUID]:
+    """What `add` returns, called again while another call inserts the same objects between its look and its insert.
+
+    `add` looks for what exists by itself, in a transaction of its own. Raises the IntegrityError of the last round.
+    """
+    for _ in range(_ROUNDS - 1):
+        try:
+            return add()
+        except IntegrityError:
+            continue
+    return add()
 
 
 def insert_rows(rows: Sequence[Model]) -> None:

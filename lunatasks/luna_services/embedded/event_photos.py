@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from lunatasks.luna_services.embedded.face_models.files import problem_of
 from lunatasks.luna_services.embedded.images import MAX_BYTES
+from lunatasks.luna_services.embedded.import_summary import Summary
 from lunatasks.luna_services.embedded.models import TEXT_LENGTH
 from lunatasks.luna_services.embedded.photos import external_id_of, find_photos, storable
 from lunatasks.luna_services.embedded.progress import Progress
@@ -16,29 +17,11 @@ from lunatasks.luna_services.ports import BadImage, HandlerRun, SourceImage
 
 
 @dataclass
-class EventSummary:
+class EventSummary(Summary):
     """What an import did. Counts are of photos but for the events."""
 
-    photos: int = 0
-    other_files: int = 0
     new_events: int = 0
     known_events: int = 0
-    without_face: int = 0
-    several_faces: int = 0
-    broken: list[dict[str, str]] = field(default_factory=list)
-    seconds: float = 0.0
-
-    @property
-    def photos_per_second(self) -> float:
-        """Rate of the whole run."""
-        return self.photos / self.seconds if self.seconds else 0.0
-
-    def as_dict(self) -> dict[str, Any]:
-        """All members and the rate, for JSON."""
-        return asdict(self) | {
-            "seconds": round(self.seconds, 3),
-            "photos_per_second": round(self.photos_per_second, 2),
-        }
 
 
 def policies_of_import(list_id: UUID | None) -> Mapping[str, Any]:

@@ -6,11 +6,11 @@ Locks are taken in one order everywhere: events by id, then source images by id.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 
 from lunatasks.luna_services.embedded import event_rows, samples
-from lunatasks.luna_services.embedded.bulk import insert_rows
+from lunatasks.luna_services.embedded.bulk import insert_rows, until_no_conflict
 from lunatasks.luna_services.embedded.extracted import (
     NEVER_EXTRACTED,
     Descriptors,
@@ -46,7 +46,6 @@ from lunatasks.luna_services.ports import (
 )
 
 MOST_EVENTS = 1000
-_ROUNDS = 5  # of a call that meets another one over the same new events
 _DESCRIPTORS: dict[DescriptorKind, Descriptors] = {
     "face": Descriptors(EventDescriptor, "event", "face", {"kind": "face"}),
     "body": Descriptors(EventDescriptor, "event", "body", {"kind": "body"}),
@@ -61,7 +60,7 @@ class EmbeddedEvents:
         _refuse_many(events)
         unique = {event.event_id: event for event in sorted(events, key=lambda event: event.event_id.bytes)}
         event_rows.check_events(events)
-        return _until_no_conflict(lambda: _add_events(account_id, unique))
+        return until_no_conflict(lambda: _add_events(account_id, unique))
 
     def existing_ids(self, account_id: UUID, event_ids: Sequence[UUID]) -> set[UUID]:
         """See the port."""
@@ -192,16 +191,6 @@ def _own(account_id: UUID, event_ids: Sequence[UUID]) -> QuerySet[Event]:
 def _refuse_many(items: Sequence[object]) -> None:
     if len(items) > MOST_EVENTS:
         raise BadValue(f"more than {MOST_EVENTS} events in one call")
-
-
-def _until_no_conflict(add: Callable[[], list[UUID]]) -> list[UUID]:
-    # another call may insert the same events after ours has looked: look again, they exist now
-    for _ in range(_ROUNDS - 1):
-        try:
-            return add()
-        except IntegrityError:
-            continue
-    return add()
 
 
 def _add_events(account_id: UUID, events: dict[UUID, NewEvent]) -> list[UUID]:

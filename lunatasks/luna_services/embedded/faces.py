@@ -4,16 +4,16 @@ Locks are taken in one order everywhere: lists before faces, each by id.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid5
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from lunatasks.luna_services.embedded import lists, rows, samples
-from lunatasks.luna_services.embedded.bulk import insert_rows
+from lunatasks.luna_services.embedded.bulk import insert_rows, until_no_conflict
 from lunatasks.luna_services.embedded.extracted import (
     NEVER_EXTRACTED,
     Descriptors,
@@ -40,7 +40,6 @@ from lunatasks.luna_services.ports import (
 )
 
 MOST_FACES = 1000
-_ROUNDS = 5  # of a call that meets another one over the same new faces
 _DESCRIPTORS = Descriptors(FaceDescriptor, "face", "face")
 
 
@@ -52,7 +51,7 @@ class EmbeddedFaces:
         _refuse_many(faces)
         unique = {face.face_id: face for face in sorted(faces, key=lambda face: face.face_id.bytes)}
         rows.check_faces(faces)
-        return _until_no_conflict(lambda: _add_faces(account_id, unique, list_id))
+        return until_no_conflict(lambda: _add_faces(account_id, unique, list_id))
 
     def existing_ids(self, account_id: UUID, face_ids: Sequence[UUID]) -> set[UUID]:
         """See the port."""
@@ -227,16 +226,6 @@ def _ids_by_face(pairs: QuerySet[Any, tuple[UUID, UUID]], face_ids: Sequence[UUI
 def _refuse_many(items: Sequence[object], what: str = "faces") -> None:
     if len(items) > MOST_FACES:
         raise BadValue(f"more than {MOST_FACES} {what} in one call")
-
-
-def _until_no_conflict(add: Callable[[], list[UUID]]) -> list[UUID]:
-    # another call may insert the same faces after ours has looked: look again, they exist now
-    for _ in range(_ROUNDS - 1):
-        try:
-            return add()
-        except IntegrityError:
-            continue
-    return add()
 
 
 def _add_faces(account_id: UUID, faces: dict[UUID, NewFace], list_id: UUID | None) -> list[UUID]:

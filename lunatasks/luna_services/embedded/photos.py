@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
@@ -11,6 +11,7 @@ from uuid import UUID, uuid5
 from lunatasks.luna_services.descriptors import SFACE
 from lunatasks.luna_services.embedded.face_models.extractor import FaceEstimate
 from lunatasks.luna_services.embedded.face_models.files import FileFaces, extraction, file_digest, problem_of
+from lunatasks.luna_services.embedded.import_summary import Summary
 from lunatasks.luna_services.embedded.models import TEXT_LENGTH, ImportedPhoto
 from lunatasks.luna_services.embedded.progress import Progress
 from lunatasks.luna_services.ports import BadImage, Faces, NewFace
@@ -27,30 +28,12 @@ Extract = Callable[[Iterable[Path]], Iterable[FileFaces]]
 
 
 @dataclass
-class ImportSummary:
+class ImportSummary(Summary):
     """What an import did. Counts are of photos but for the faces."""
 
-    photos: int = 0
-    other_files: int = 0
     new_faces: int = 0
     known_photos: int = 0
     duplicates: int = 0
-    without_face: int = 0
-    several_faces: int = 0
-    broken: list[dict[str, str]] = field(default_factory=list)
-    seconds: float = 0.0
-
-    @property
-    def photos_per_second(self) -> float:
-        """Rate of the whole run."""
-        return self.photos / self.seconds if self.seconds else 0.0
-
-    def as_dict(self) -> dict[str, Any]:
-        """All members and the rate, for JSON."""
-        return asdict(self) | {
-            "seconds": round(self.seconds, 3),
-            "photos_per_second": round(self.photos_per_second, 2),
-        }
 
 
 @dataclass(frozen=True, slots=True)
