@@ -101,11 +101,11 @@ class Part:
     task_id: int
     artefact: Artefact | None
 
-    def read_array(self) -> NDArray[Any]:
-        """The array it left. Raises ArtefactDamaged."""
+    def read_array(self, *, mapped: bool = False) -> NDArray[Any]:
+        """The array it left, or a map of it. Raises ArtefactDamaged."""
         if self.artefact is None:
             raise ArtefactDamaged(self.task_id)
-        return files.read_array(self.artefact, task_id=self.task_id)
+        return files.read_array(self.artefact, task_id=self.task_id, mapped=mapped)
 
 
 def context_of_step(task: Task, *, run: int, attempt: int, name: str) -> Context:

@@ -10,6 +10,7 @@ from sklearn.metrics import auc, roc_curve
 
 from lunatasks.luna_services.descriptors import normalise
 from workers.numeric import clustering, pairs, roc
+from workers.numeric import curve as curves
 from workers.numeric.pairs import UNIT, Marked
 
 MEMORIES = (1, 2**12, 2**28)
@@ -49,6 +50,14 @@ def through(marked: Marked, sink, *, side: int = 7, memory: int = 2**28):
     return sink
 
 
+def sorted_keys(marked: Marked, **through_options) -> np.ndarray:
+    """The keys of all pairs."""
+    sink = through(marked, pairs.Everything(np.empty(len(marked.persons) * (len(marked.persons) - 1) // 2, np.int64)),
+                   **through_options)  # fmt: skip
+    sink.sort()
+    return sink.keys
+
+
 def exact_levels(scores: np.ndarray, mated: np.ndarray) -> roc.Levels:
     return roc.levels_of_keys(np.sort(pairs.keys(pairs.units(scores), mated)))
 
@@ -72,7 +81,7 @@ def test_every_pair_comes_once_with_its_class(count, seed, side, memory, kinds):
     marked = marked_people(count, seed=seed, kinds=kinds)
     scores, mated = all_pairs(marked)
 
-    found = through(marked, pairs.Everything(), side=side, memory=memory).sorted_keys()
+    found = sorted_keys(marked, side=side, memory=memory)
     counts = through(marked, pairs.Histogram(), side=side, memory=memory).counts
 
     assert (found == np.sort(pairs.keys(pairs.units(scores), mated))).all()
@@ -80,6 +89,13 @@ def test_every_pair_comes_once_with_its_class(count, seed, side, memory, kinds):
     for kind in (0, 1):
         expected = np.bincount(pairs.bins(scores[mated == kind]), minlength=pairs.BINS)
         assert (counts[kind] == expected).all()
+
+
+@given(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9), st.integers(0, 9))
+def test_pairs_of_a_tile_are_those_above_the_diagonal(row_start, row_stop, column_start, column_stop):
+    expected = sum(row < column for row in range(row_start, row_stop) for column in range(column_start, column_stop))
+
+    assert pairs.pairs_of_tile((row_start, row_stop, column_start, column_stop)) == expected
 
 
 @given(st.integers(-(2**52), 2**52))
@@ -115,9 +131,9 @@ def test_the_place_of_the_best_mate_is_that_of_a_full_sort(count, seed, side, ki
     mates, bars = np.empty(count, np.int64), np.empty(count)
     for start, stop in pairs.mated_ranges(marked.persons, pairs=cost):
         mates[start:stop], bars[start:stop] = pairs.best_mates(marked, start, stop, check=nothing)
-    better = np.zeros(count, np.int64)
+    better, sink = np.zeros(count, np.int64), pairs.Histogram()
     for tile in clustering.tiles(count, side):
-        near, far = pairs.count_better(marked, tile, mates, bars, pairs.Everything(), memory=2**16, check=nothing)
+        near, far = pairs.count_better(marked, tile, mates, bars, sink, memory=2**16, check=nothing)
         better[tile[0] : tile[1]] += near
         better[tile[2] : tile[3]] += far
 
@@ -189,7 +205,7 @@ def test_a_curve_of_many_points_is_a_choice_of_the_corners_with_both_ends():
 
     curve = evaluation.curve()
 
-    assert len(fpr) > roc.MOST_POINTS >= len(curve.false_matches) > 3000
+    assert len(fpr) > curves.MOST_POINTS >= len(curve.false_matches) > 3000
     at = np.searchsorted(-thresholds[1:], -curve.thresholds * UNIT) + 1
     assert np.abs(curve.false_matches[1:] / evaluation.nonmated - fpr[at]).max() <= 1e-12
     assert np.abs(curve.true_matches[1:] / evaluation.mated - tpr[at]).max() <= 1e-12
@@ -324,11 +340,11 @@ def test_scores_that_crowd_into_one_bin_are_taken_apart():
 def test_score_histograms_hold_every_listed_pair():
     scores, mated, levels = random_levels(3)
 
-    found = roc.score_histogram(levels.starts, levels.mated)
+    found = roc.score_histograms(levels)
 
-    expected = np.histogram(scores[mated], bins=roc.histogram_edges())[0]
-    assert found.sum() == np.count_nonzero(mated)
-    assert (found == expected).all()
+    for kind, counts in enumerate(found):
+        assert counts.sum() == np.count_nonzero(mated == kind)
+        assert (counts == np.histogram(scores[mated == kind], bins=roc.histogram_edges())[0]).all()
 
 
 def test_hits_need_a_mate_above_the_threshold_within_the_list():

@@ -187,8 +187,8 @@ def _add_block(marked: Marked, row: slice, column: slice, block: Floats, sink: S
 class Histogram:
     """Counts (2, BINS) int64 of non-mated and mated pairs."""
 
-    def __init__(self) -> None:
-        self.counts = np.zeros((2, BINS), np.int64)
+    def __init__(self, counts: Integers | None = None) -> None:
+        self.counts = np.zeros((2, BINS), np.int64) if counts is None else counts
 
     def add(self, scores: Floats, mated: NDArray[np.bool_] | None) -> None:
         """See Sink."""
@@ -223,22 +223,32 @@ class Windows:
         return flags
 
 
-class Everything:
-    """Scores of all pairs, as keys: twice the score in units, and one more of a mated pair."""
+def pairs_of_tile(tile: Tile) -> int:
+    """How many pairs a tile has."""
+    row_start, row_stop, column_start, column_stop = tile
+    firsts = np.maximum(np.arange(row_start, row_stop) + 1, column_start)
+    return int(np.maximum(column_stop - firsts, 0).sum())
 
-    def __init__(self) -> None:
-        self._keys: list[Integers] = []
+
+class Everything:
+    """Scores of all pairs, as keys: twice the score in units, and one more of a mated pair.
+
+    keys (k,) int64: what they are written to, as long as there are pairs.
+    """
+
+    def __init__(self, keys: Integers) -> None:
+        self.keys = keys
+        self._count = 0
 
     def add(self, scores: Floats, mated: NDArray[np.bool_] | None) -> None:
         """See Sink."""
-        self._keys.append(keys(units(scores), mated))
+        stop = self._count + len(scores)
+        self.keys[self._count : stop] = keys(units(scores), mated)
+        self._count = stop
 
-    def sorted_keys(self) -> Integers:
-        """(k,) int64 ascending; the sink is empty afterwards."""
-        found = np.concatenate([np.empty(0, np.int64), *self._keys])
-        self._keys.clear()
-        found.sort()
-        return found
+    def sort(self) -> None:
+        """Once all pairs were added."""
+        self.keys.sort()
 
 
 def units(scores: Floats) -> Integers:
@@ -270,17 +280,24 @@ class InWindows:
         return window[inside], found[inside], marks[inside]
 
 
-class Collected(Everything):
+class Collected:
     """The keys of the pairs in some windows."""
 
     def __init__(self, windows: Windows) -> None:
-        super().__init__()
         self._selection = InWindows(windows)
+        self._keys: list[Integers] = []
 
     def add(self, scores: Floats, mated: NDArray[np.bool_] | None) -> None:
         """See Sink."""
         _, found, marks = self._selection.select(scores, mated)
         self._keys.append(keys(found, marks))
+
+    def sorted_keys(self) -> Integers:
+        """(k,) int64 ascending; the sink is empty afterwards."""
+        found = np.concatenate([np.empty(0, np.int64), *self._keys])
+        self._keys.clear()
+        found.sort()
+        return found
 
 
 CELL_BITS = 20

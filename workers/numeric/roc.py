@@ -16,9 +16,9 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.numeric.curve import Curve, CurveBuilder
 from workers.numeric.pairs import BIN_BITS, BINS_A_SIDE, Integers, Windows, split_bits
 
-MOST_POINTS = 10_000
 AUC_BOUND = 1e-6
 EXPECTED_FALSE_MATCHES = 30
 """Rule of 30 (Doddington et al., 2000): with fewer errors than that a rate is not known to 30 % at 90 % confidence."""
@@ -121,18 +121,6 @@ class EqualErrorRate:
     threshold: int
 
 
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """(k,) counts of accepted pairs, both from 0 to all, and least accepted scores in units.
-
-    The first point accepts nothing and has no threshold: `thresholds` is one shorter.
-    """
-
-    false_matches: Integers
-    true_matches: Integers
-    thresholds: Integers
-
-
 class Evaluation:
     """Figures of levels in which both classes occur.
 
@@ -155,12 +143,13 @@ class Evaluation:
 
         Exact for exact levels; else no further than `area_bound` from the truth.
         """
-        # of a level: its non-mated pairs lose to the mated ones above it, and half of the time to those in it
-        parts = (
-            _dot(self.levels.nonmated[part], self._true[1:][part], self._true[:-1][part])
-            for part in _chunks(len(self.levels.starts))
-        )
-        return sum(parts) / (2 * self.mated * self.nonmated)
+        wins = sum(self.doubled_wins(part) for part in _chunks(len(self.levels.starts)))
+        return wins / (2 * self.mated * self.nonmated)
+
+    def doubled_wins(self, chosen: slice) -> int:
+        """Twice the pairs of pairs of which the mated one scores higher, ties a half, by the level of the other one."""
+        # its non-mated pairs lose to the mated ones above it, and half of the time to those in it
+        return _dot(self.levels.nonmated[chosen], self._true[1:][chosen], self._true[:-1][chosen])
 
     def area_bound(self) -> float:
         """Largest error of `area`: pairs of pairs within a wide level may be in either order, not tied."""
@@ -175,8 +164,7 @@ class Evaluation:
 
     def key_point(self, wanted: float) -> KeyPoint:
         """The least threshold whose FPR is at most the wanted one."""
-        allowed = self._allowed(wanted)
-        at = self._key_level(allowed)
+        at = self.key_level(wanted)
         return KeyPoint(
             wanted=wanted,
             false_matches=int(self._false[at + 1]),
@@ -185,11 +173,9 @@ class Evaluation:
             supported=_decimal(wanted) * self.nonmated >= EXPECTED_FALSE_MATCHES,
         )
 
-    def _allowed(self, wanted: float) -> int:
-        return int(_decimal(wanted) * self.nonmated)
-
-    def _key_level(self, allowed: int) -> int:
+    def key_level(self, wanted: float) -> int:
         """The level of the non-mated score that must not be accepted any more: the (allowed + 1)-th largest."""
+        allowed = int(_decimal(wanted) * self.nonmated)
         return bisect_left(range(len(self._false)), -allowed, key=lambda at: -int(self._false[at])) - 1
 
     def _just_above(self, at: int) -> int:
@@ -201,7 +187,7 @@ class Evaluation:
         Of the two neighbouring thresholds between which FMR - FNMR changes its sign, the one with the smaller sum of
         both is taken; its two rates are low and high, the rate is their mean.
         """
-        at = self._crossing()
+        at = self.crossing()
         before, after = self._rates(at), self._rates(at + 1)
         if sum(before) <= sum(after):
             low, high, threshold = before[1], before[0], int(self.levels.starts[at])
@@ -213,7 +199,7 @@ class Evaluation:
         missed = self.mated - int(self._true[at])
         return Fraction(int(self._false[at]), self.nonmated), Fraction(missed, self.mated)
 
-    def _crossing(self) -> int:
+    def crossing(self) -> int:
         """The last level whose start, as a threshold, has FMR >= FNMR."""
 
         def is_behind(at: int) -> bool:
@@ -226,7 +212,7 @@ class Evaluation:
 
     def open_levels(self, wanted: Sequence[float]) -> Integers:
         """Wide levels that must be resolved: those with a threshold in them, and those that blur the area too much."""
-        at = {self._crossing(), *(self._key_level(self._allowed(rate)) for rate in wanted)}
+        at = {self.crossing(), *(self.key_level(rate) for rate in wanted)}
         exact = sorted(level for level in at if self.levels.bits[level])
         return np.union1d(np.array(exact, np.int64), self._blurred()).astype(np.int64)
 
@@ -241,16 +227,11 @@ class Evaluation:
     # -- curve
 
     def curve(self) -> Curve:
-        """Points of the curve, at most MOST_POINTS: its corners, when there are more a fixed choice of them."""
-        true, false, starts = self._true[:-1][::-1], self._false[:-1][::-1], self.levels.starts[::-1]
-        kept = _corners(false, true)
-        if len(kept) >= MOST_POINTS:
-            kept = kept[_choice(false[kept], true[kept])]
-        return Curve(
-            np.concatenate([[0], false[kept]]).astype(np.int64),
-            np.concatenate([[0], true[kept]]).astype(np.int64),
-            starts[kept],
-        )
+        """See CurveBuilder."""
+        builder = CurveBuilder(mated=self.mated, nonmated=self.nonmated)
+        for part in reversed(list(_chunks(len(self.levels.starts)))):
+            builder.add(self.levels.starts[part], self.levels.mated[part], self.levels.nonmated[part])
+        return builder.curve()
 
 
 def _from_the_end(counts: NDArray[np.integer], total: int) -> NDArray[np.integer]:
@@ -280,42 +261,16 @@ def _decimal(value: float) -> Fraction:
     return Fraction(repr(value))
 
 
-def _corners(false: NDArray[np.integer], true: NDArray[np.integer]) -> Integers:
-    """Points that do not lie halfway on a straight line of evenly spaced ones, as scikit-learn drops them."""
-    if len(false) < 3:
-        return np.arange(len(false))
-    bends = (np.diff(false, 2) != 0) | (np.diff(true, 2) != 0)
-    return np.flatnonzero(np.concatenate([[True], bends, [True]]))
+def score_histograms(levels: Levels) -> Integers:
+    """(2, 256) non-mated and mated pairs by score; the outermost bins take what lies beyond.
 
-
-def _choice(false: NDArray[np.integer], true: NDArray[np.integer]) -> Integers:
-    """Fewer than MOST_POINTS points: even steps of both counts, and finer ones where few pairs are wrong."""
-    missed = int(true[-1]) - true
-    wanted = [
-        np.searchsorted(false, _geometric(int(false[-1]), 6)),
-        len(missed) - 1 - np.searchsorted(missed[::-1], _geometric(int(missed[0]), 12)),
-        np.searchsorted(false, int(false[-1]) * np.arange(1800) // 1800),
-        np.searchsorted(true, int(true[-1]) * np.arange(1800) // 1800),
-    ]
-    found = np.unique(np.clip(np.concatenate([[0], *wanted, [len(false) - 1]]), 0, len(false) - 1))
-    return found.astype(np.int64)
-
-
-def _geometric(last: int, thousandths: int) -> Integers:
-    """Whole numbers from 1 that grow by so many thousandths, at least by 1."""
-    found, at = [], 1
-    while at <= last:
-        found.append(at)
-        at += max(1, at * thousandths // 1000)
-    return np.array(found, np.int64)
-
-
-def score_histogram(starts: Integers, counts: NDArray[np.integer]) -> Integers:
-    """(256,) pairs by score, of levels; the outermost bins take what lies beyond. Unlisted pairs have no score."""
-    listed = starts > UNLISTED
-    at = np.clip((starts[listed] >> HISTOGRAM_BITS) + HISTOGRAM_SIDE, 0, 2 * HISTOGRAM_SIDE - 1)
-    found = np.zeros(2 * HISTOGRAM_SIDE, np.int64)
-    np.add.at(found, at, counts[listed].astype(np.int64))
+    Unlisted pairs have no score.
+    """
+    listed = levels.starts > UNLISTED
+    at = np.clip((levels.starts[listed] >> HISTOGRAM_BITS) + HISTOGRAM_SIDE, 0, 2 * HISTOGRAM_SIDE - 1)
+    found = np.zeros((2, 2 * HISTOGRAM_SIDE), np.int64)
+    for counts, pairs in zip(found, (levels.nonmated, levels.mated), strict=True):
+        np.add.at(counts, at, pairs[listed].astype(np.int64))
     return found
 
 

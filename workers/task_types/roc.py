@@ -30,7 +30,8 @@ from workers.numeric.cropped import CroppedLists
 from workers.numeric.pairs import Integers, Marked
 from workers.numeric.resampling import miss_intervals
 from workers.numeric.roc import Levels
-from workers.task_types import roc_result
+from workers.numeric.streamed import rows_of_tile
+from workers.task_types import roc_exact, roc_result
 from workers.task_types.base import Plan, TaskKind
 from workers.task_types.markup import Missing, read_markup
 from workers.task_types.phases import parts_of_phase
@@ -59,20 +60,24 @@ def split(context: Context, phase: int) -> Plan:
     if phase == 1:
         mates = np.concatenate([_array(part) for part in _parts(context, 0, "mates")])
         return Plan(
-            parts=[{"step": "scores", "tile": tile} for tile in _tiles(context)],
+            parts=[
+                {"step": "scores", "tile": tile}
+                for tile in _tiles(context, _rows_of_scores(exact=context.inputs["exact"]))
+            ],
             inputs={"mates": context.write_array("-mates.npy", mates)},
             last=False,
         )
+    if phase == 2 and context.inputs["exact"]:
+        return _split_exact(context, marked)
     if phase == 2:
         inputs, levels = _first_levels(context, marked)
     else:
         inputs, levels = {}, _refined_levels(context, phase - 1)
     if _both_classes(context):
-        evaluation = roc.Evaluation(levels)
-        chosen = evaluation.open_levels(context.content["key_FPRs"])
+        chosen = roc.Evaluation(levels).open_levels(context.content["key_FPRs"])
         if len(chosen):
-            return _split_windows(context, marked, levels, chosen, inputs)
-    return _split_people(context, marked, levels, inputs)
+            return _split_windows(context, levels, chosen, inputs)
+    return _split_people(context, marked, _figures_of(context, levels), inputs)
 
 
 def _split_markup(context: Context) -> Plan:
@@ -119,24 +124,34 @@ def _refuse_long_lists(context: Context, count: int) -> None:
         raise errors.BadBody("content.limit", f"Lists of all objects should hold at most {MOST_LISTED} entries")
 
 
+def _rows_of_scores(*, exact: bool) -> int:
+    most: int = settings.LUNATASKS_ROC_TILE_ROWS
+    return min(most, rows_of_tile(_memory())) if exact else most
+
+
 def _first_levels(context: Context, marked: Marked) -> tuple[dict[str, Any], Levels]:
     """Levels of all pairs; the count of those who beat the mates is an input from here on."""
-    better = np.zeros(len(marked.persons), np.int64)
-    exact = context.inputs["exact"]
-    found: list[Integers] = [] if exact else [np.zeros(2 * pairs.BINS, np.int64)]
+    counts = np.zeros(2 * pairs.BINS, np.int64)
     for part in _parts(context, 1, "scores"):
-        row_start, row_stop, column_start, column_stop = part.content["tile"]
-        near, far, rest = np.split(_array(part), np.cumsum([row_stop - row_start, column_stop - column_start]))
-        better[row_start:row_stop] += near
-        better[column_start:column_stop] += far
-        if exact:
-            found.append(rest)
-        else:
-            found[0] += rest
-    inputs = {"better": context.write_array("-better.npy", better)}
-    if exact:
-        return inputs, roc.levels_of_keys(_sorted(found))
-    return inputs, roc.levels_of_bins(found[0].reshape(2, pairs.BINS))
+        counts += _array(part)[roc_exact.ranks_of(part.content["tile"]) :]
+    return _better(context, marked), roc.levels_of_bins(counts.reshape(2, pairs.BINS))
+
+
+def _better(context: Context, marked: Marked) -> dict[str, Any]:
+    better = np.zeros(len(marked.persons), np.int64)
+    for part in _parts(context, 1, "scores"):
+        row_start, row_stop, column_start, column_stop = tile = part.content["tile"]
+        ranks = part.read_array(mapped=True)[: roc_exact.ranks_of(tile)]
+        better[row_start:row_stop] += ranks[: row_stop - row_start]
+        better[column_start:column_stop] += ranks[row_stop - row_start :]
+    return {"better": context.write_array("-better.npy", better)}
+
+
+def _split_exact(context: Context, marked: Marked) -> Plan:
+    parts, wanted = _parts(context, 1, "scores"), context.content["key_FPRs"]
+    found = roc_exact.evaluate(parts, wanted, context.inputs["facts"], memory=_memory(), check=context.check)
+    figures = roc_result.figures(found.histograms, found if _both_classes(context) else None, wanted)
+    return _split_people(context, marked, figures, _better(context, marked))
 
 
 def _refined_levels(context: Context, phase: int) -> Levels:
@@ -151,7 +166,7 @@ def _refined_levels(context: Context, phase: int) -> Levels:
     return roc.replaced(levels, chosen, roc.levels_of_parts(windows, np.asarray(counts).reshape(2, -1)))
 
 
-def _split_windows(context: Context, marked: Marked, levels: Levels, chosen: Integers, inputs: dict[str, Any]) -> Plan:
+def _split_windows(context: Context, levels: Levels, chosen: Integers, inputs: dict[str, Any]) -> Plan:
     stored = np.empty(len(levels.starts), LEVEL)
     stored["start"], stored["bits"] = levels.starts, levels.bits
     stored["mated"], stored["nonmated"] = levels.mated, levels.nonmated
@@ -160,11 +175,16 @@ def _split_windows(context: Context, marked: Marked, levels: Levels, chosen: Int
         "chosen": context.write_array("-chosen.npy", chosen),
         "collected": levels.pairs(chosen) <= COLLECTED_PAIRS,
     }
-    return Plan(parts=[{"step": "windows", "tile": tile} for tile in _tiles(context)], inputs=inputs, last=False)
+    found = _tiles(context, settings.LUNATASKS_ROC_TILE_ROWS)
+    return Plan(parts=[{"step": "windows", "tile": tile} for tile in found], inputs=inputs, last=False)
 
 
-def _split_people(context: Context, marked: Marked, levels: Levels, inputs: dict[str, Any]) -> Plan:
-    figures = roc_result.figures(levels, context.content["key_FPRs"], both=_both_classes(context))
+def _figures_of(context: Context, levels: Levels) -> dict[str, Any]:
+    evaluation = roc.Evaluation(levels) if _both_classes(context) else None
+    return roc_result.figures(roc.score_histograms(levels), evaluation, context.content["key_FPRs"])
+
+
+def _split_people(context: Context, marked: Marked, figures: dict[str, Any], inputs: dict[str, Any]) -> Plan:
     with context.writing("-figures.json") as writer:
         writer.write(orjson.dumps(figures))
     ranges = pairs.mated_ranges(marked.persons, pairs=MATED_PAIRS_OF_A_PART) if figures["thresholds"] else ()
@@ -198,13 +218,16 @@ def _mates(context: Context, content: Any) -> Artefact:
 
 
 def _scores(context: Context, content: Any) -> Artefact:
-    marked, mates = _marked(context), np.asarray(context.read_input("mates"))
-    sink = pairs.Everything() if context.inputs["exact"] else pairs.Histogram()
-    near, far = pairs.count_better(
-        marked, tuple(content["tile"]), mates["mate"], mates["score"], sink, memory=_memory(), check=context.check
-    )
-    found = sink.sorted_keys() if isinstance(sink, pairs.Everything) else sink.counts.ravel()
-    return context.write_array(".npy", np.concatenate([near, far, found]))
+    marked, mates, tile = _marked(context), np.asarray(context.read_input("mates")), tuple(content["tile"])
+    exact, ranks = context.inputs["exact"], roc_exact.ranks_of(tile)
+    found = np.zeros(ranks + (pairs.pairs_of_tile(tile) if exact else 2 * pairs.BINS), np.int64)
+    sink = pairs.Everything(found[ranks:]) if exact else pairs.Histogram(found[ranks:].reshape(2, -1))
+    memory = _memory() // 2 if exact else _memory()
+    better = pairs.count_better(marked, tile, mates["mate"], mates["score"], sink, memory=memory, check=context.check)
+    if isinstance(sink, pairs.Everything):
+        sink.sort()
+    np.concatenate(better, out=found[:ranks])
+    return context.write_array(".npy", found)
 
 
 def _windows(context: Context, content: Any) -> Artefact:
@@ -281,13 +304,13 @@ def _cropped_result(context: Context, parts: Iterator[Part]) -> dict[str, Any]:
     listed = np.concatenate([np.empty(0, LISTED), *(_array(part) for part in parts if part.content["step"] == "lists")])
     lists = CroppedLists(marked, listed["object"], listed["neighbour"], listed["score"])
     levels = lists.levels(mated=facts["mated"], nonmated=facts["nonmated"])
-    figures = roc_result.figures(levels, context.content["key_FPRs"], both=_both_classes(context))
+    figures = _figures_of(context, levels)
     return _assembled(context, figures, lists.misses(figures["thresholds"]), _hits(context, *lists.first_hits()))
 
 
 def _figures(context: Context) -> dict[str, Any]:
     if "figures" not in context.inputs:  # fewer than two objects
-        return roc_result.figures(roc.levels_of_keys(np.empty(0, np.int64)), context.content["key_FPRs"], both=False)
+        return _figures_of(context, roc.levels_of_keys(np.empty(0, np.int64)))
     stored = Artefact(**context.inputs["figures"])
     figures: dict[str, Any] = orjson.loads(artefacts.local_path(stored, task_id=context.task_id).read_bytes())
     return figures
@@ -340,8 +363,8 @@ def _both_classes(context: Context) -> bool:
     return bool(facts["mated"] and facts["nonmated"])
 
 
-def _tiles(context: Context) -> Iterator[tuple[int, int, int, int]]:
-    return tiles(context.inputs["facts"]["objects"], settings.LUNATASKS_ROC_TILE_ROWS)
+def _tiles(context: Context, rows: int) -> Iterator[tuple[int, int, int, int]]:
+    return tiles(context.inputs["facts"]["objects"], rows)
 
 
 def _levels(context: Context) -> Levels:

@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from lunatasks.luna_services.descriptors import DescriptorVersion, similarity
 from workers.numeric import resampling, roc
-from workers.numeric.pairs import UNIT
-from workers.numeric.roc import Evaluation, Levels
+from workers.numeric.pairs import UNIT, Integers
+from workers.numeric.roc import Evaluation
+from workers.numeric.streamed import Streamed
 
 SEED = 19795
 """Of the resampling: always the same, so that the same objects give the same result."""
@@ -17,14 +18,14 @@ MOST_HITS = 100_000
 Json = dict[str, Any]
 
 
-def figures(levels: Levels, wanted: list[float], *, both: bool) -> Json:
-    """What follows from the levels, as JSON: thresholds in units, rates where counts are divided.
+def figures(histograms: Integers, evaluation: Evaluation | Streamed | None, wanted: list[float]) -> Json:
+    """What follows from the scores, as JSON: thresholds in units, rates where counts are divided.
 
-    both: whether mated and non-mated pairs occur; without one of them there is no curve.
+    histograms: see `roc.score_histograms`; evaluation: None without one of the classes, for then there is no curve.
     """
     found: Json = {
-        "mated_scores": roc.score_histogram(levels.starts, levels.mated).tolist(),
-        "nonmated_scores": roc.score_histogram(levels.starts, levels.nonmated).tolist(),
+        "mated_scores": histograms[1].tolist(),
+        "nonmated_scores": histograms[0].tolist(),
         "curve": None,
         "AUC": None,
         "AUC_bound": None,
@@ -32,12 +33,12 @@ def figures(levels: Levels, wanted: list[float], *, both: bool) -> Json:
         "key_points": [{"FPR": rate} for rate in wanted],
         "thresholds": [],
     }
-    if both:
-        found |= _figures_of_both(Evaluation(levels), wanted)
+    if evaluation is not None:
+        found |= _figures_of_both(evaluation, wanted)
     return found
 
 
-def _figures_of_both(evaluation: Evaluation, wanted: list[float]) -> Json:
+def _figures_of_both(evaluation: Evaluation | Streamed, wanted: list[float]) -> Json:
     curve, equal = evaluation.curve(), evaluation.equal_error_rate()
     points = [_key_point(evaluation, rate) for rate in wanted]
     return {
@@ -54,7 +55,7 @@ def _figures_of_both(evaluation: Evaluation, wanted: list[float]) -> Json:
     }
 
 
-def _key_point(evaluation: Evaluation, wanted: float) -> Json:
+def _key_point(evaluation: Evaluation | Streamed, wanted: float) -> Json:
     point = evaluation.key_point(wanted)
     return {
         "FPR": wanted,
