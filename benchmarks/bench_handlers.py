@@ -23,6 +23,7 @@ django.setup()
 
 import pyzipper
 from django.conf import settings
+from stacks import peak_memory, processor_seconds
 
 from lunatasks.luna_services.embedded.face_models.extractor import Wanted, default_extractor
 from lunatasks.luna_services.embedded.sample_photos import samples_folder
@@ -147,19 +148,6 @@ def create(stack: Stack) -> int:
     if status != 202:
         raise StackError(f"the task was refused with {status}: {answer[:500]!r}")
     return int(json.loads(answer)["task_id"])
-
-
-def processor_seconds(stack: Stack) -> float:
-    """Seconds that the workers have kept processors busy."""
-    fields = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in stack.processes("runworker")]
-    return sum(int(one[11]) + int(one[12]) for one in fields) / os.sysconf("SC_CLK_TCK")
-
-
-def peak_memory(stack: Stack) -> float:
-    """MiB that the largest worker has ever held."""
-    texts = [Path(f"/proc/{pid}/status").read_text() for pid in stack.processes("runworker")]
-    lines = [line for text in texts for line in text.splitlines() if line.startswith("VmHWM:")]
-    return max(int(line.split()[1]) / 1024 for line in lines)
 
 
 if __name__ == "__main__":
