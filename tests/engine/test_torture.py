@@ -8,7 +8,7 @@ import pytest
 from django.core.management import call_command
 
 from workers.faults import POINTS
-from workers.torture import mix
+from workers.torture import ground, mix
 from workers.torture.checker import Violation
 from workers.torture.plan import KILLS, make_plan
 from workers.torture.promises import TEXTS, Table
@@ -79,16 +79,18 @@ def test_only_twice_the_promised_time_is_a_violation(seconds, count):
 
 
 def test_half_a_file_is_told_from_a_whole_one(tmp_path):
-    array, text, empty = tmp_path / "a.npy", tmp_path / "a.json", tmp_path / "empty.npy"
+    array, text, empty, rows = (tmp_path / name for name in ("a.npy", "a.json", "empty.npy", "rows.jsonl"))
     np.save(array, np.arange(100))
     text.write_bytes(b'[["a"],["b"]]')
+    rows.write_bytes(b'{"a":1}\n{"b":2}\n')
     empty.touch()
 
     assert _is_whole(array)
     assert _is_whole(text)
+    assert _is_whole(rows)
     assert _is_whole(tmp_path / "gone.npy")
     assert not _is_whole(empty)
-    for path in (array, text):
+    for path in (array, text, rows):
         path.write_bytes(path.read_bytes()[:-3])
         assert not _is_whole(path)
 
@@ -97,8 +99,8 @@ def test_half_a_file_is_told_from_a_whole_one(tmp_path):
 
 
 def test_the_check_of_a_clustering_finds_a_missing_face():
-    ids, _ = mix.faces()
-    people = [sorted(ids[at : at + mix.PHOTOS]) for at in range(0, len(ids), mix.PHOTOS)]
+    ids, _ = ground.people()
+    people = [sorted(ids[at : at + ground.PHOTOS]) for at in range(0, len(ids), ground.PHOTOS)]
     check = mix.SCENARIOS[0].check
 
     def answer(clusters):
@@ -110,8 +112,8 @@ def test_the_check_of_a_clustering_finds_a_missing_face():
 
 
 def test_the_written_digest_is_that_of_the_people_as_clusters():
-    ids, _ = mix.faces()
-    people = [sorted(ids[at : at + mix.PHOTOS]) for at in range(0, len(ids), mix.PHOTOS)]
+    ids, _ = ground.people()
+    people = [sorted(ids[at : at + ground.PHOTOS]) for at in range(0, len(ids), ground.PHOTOS)]
     people.sort(key=lambda cluster: (-len(cluster), cluster[0]))
 
     answer = b'{"result": %s, "errors": []}' % mix.orjson.dumps(people)

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
-import orjson
 from django.conf import settings
 from numpy.typing import NDArray
 
@@ -15,14 +14,14 @@ from lunatasks.luna_services.ports import Ids, Vectors
 from tasks_app.states import TaskType
 from tasks_app.transitions import Artefact
 from workers.context import Context, Part
-from workers.files import artefacts, snapshot
+from workers.files import snapshot
+from workers.files.json_rows import merge_rows, write_rows
 from workers.numeric import ids, matching
 from workers.numeric.matching import Best
 from workers.task_types import selection
 from workers.task_types.base import Plan, TaskKind
 
 MEBIBYTE = 2**20
-COPY_BYTES = 2**20
 
 
 def split(context: Context, phase: int) -> Plan:
@@ -43,7 +42,16 @@ def split(context: Context, phase: int) -> Plan:
 
 
 def process(context: Context, content: Any) -> Artefact:
-    """Rows of the result, as JSON without the brackets, of some references."""
+    """Rows of the result of some references."""
+    return write_rows(context, _matched(context, content))
+
+
+def merge(context: Context, parts: Iterator[Part]) -> Artefact:
+    """The rows of all parts, references ascending."""
+    return merge_rows(context, parts)
+
+
+def _matched(context: Context, content: Any) -> Iterator[dict[str, Any]]:
     start, stop = content
     own_ids = context.read_input("reference_ids")[start:stop]
     other_ids = context.read_input("candidate_ids")
@@ -57,30 +65,9 @@ def process(context: Context, content: Any) -> Artefact:
         check=context.check,
         itself=ids.positions(own_ids, other_ids) if same_kind else None,
     )
-    with context.writing(".json") as writer:
-        separator = b""
-        for some in found:
-            context.progress(int(some.objects[-1]) if len(some.objects) else 0, stop - start)
-            for row in _rows(some, own_ids, other_ids, _version(context)):
-                writer.write(separator + orjson.dumps(row))
-                separator = b","
-    assert writer.artefact is not None  # noqa: S101  set by the block above
-    return writer.artefact
-
-
-def merge(context: Context, parts: Iterator[Part]) -> Artefact:
-    """The rows of all parts, references ascending."""
-    with context.writing(".json") as writer:
-        writer.write(b"[")
-        written = 0
-        for part in parts:
-            for number, block in enumerate(_stored_blocks(part)):
-                context.check()
-                writer.write(b"," + block if written and not number else block)
-                written += len(block)
-        writer.write(b"]")
-    assert writer.artefact is not None  # noqa: S101  set by the block above
-    return writer.artefact
+    for some in found:
+        context.progress(int(some.objects[-1]) if len(some.objects) else 0, stop - start)
+        yield from _rows(some, own_ids, other_ids, _version(context))
 
 
 def _filters(context: Context) -> dict[str, Any]:
@@ -131,7 +118,9 @@ def _descriptors(context: Context, side: str) -> Iterable[tuple[Ids, Vectors]]:
     )
 
 
-def _rows(found: Best, own: NDArray[np.uint8], other: NDArray[np.uint8], version: DescriptorVersion) -> Iterator[Any]:
+def _rows(
+    found: Best, own: NDArray[np.uint8], other: NDArray[np.uint8], version: DescriptorVersion
+) -> Iterator[dict[str, Any]]:
     """The result's objects of references with candidates."""
     references, counts = np.unique(found.objects, return_counts=True)
     candidates = ids.to_strings(other[found.neighbours])
@@ -144,14 +133,6 @@ def _rows(found: Best, own: NDArray[np.uint8], other: NDArray[np.uint8], version
                 for _ in range(count)
             ],
         }
-
-
-def _stored_blocks(part: Part) -> Iterator[bytes]:
-    if part.artefact is None:
-        raise errors.ArtefactDamaged(part.task_id)
-    with artefacts.local_path(part.artefact, task_id=part.task_id).open("rb") as stream:
-        while block := stream.read(COPY_BYTES):
-            yield block
 
 
 KIND = TaskKind(number=TaskType.CROSS_MATCH, split=split, process=process, merge=merge, needs_all_parts=True)

@@ -1,20 +1,24 @@
 """One torture of one stack: calm run, deploys, cancels, poison, the plan's kills, deaths by default settings."""
 
+import shutil
 import signal
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 from tasks_app.states import Status
+from workers.torture import ground
 from workers.torture.acts import Acts
 from workers.torture.checker import Violation, check
 from workers.torture.cluster import Cluster
 from workers.torture.history import Event
 from workers.torture.init import Init
 from workers.torture.ledger import Job, Ledger
-from workers.torture.mix import GC_PART_SIZE, PART_SIZE, SCENARIOS, TILE_ROWS, write_faces, write_victims
+from workers.torture.mix import PARTS, SCENARIOS
 from workers.torture.plan import Fault, make_plan
 from workers.torture.promises import Table
 from workers.torture.stack import Stack, StackError
@@ -71,6 +75,8 @@ class Torture:
             self._prepare()
             with Init(stack) as self.init:
                 self._stages()
+            if self.table.violations:
+                self._keep_log()
 
     def _stages(self) -> None:
         self._calm()
@@ -87,6 +93,11 @@ class Torture:
             self.say(f"bytes of {name!r}: sha256 {digest}")
         self.table.count("P9", "commits under clocks an hour wrong", self._commits())
 
+    def _keep_log(self) -> None:
+        log = Path(tempfile.gettempdir()) / f"{self.stack.name}.log"
+        shutil.copyfile(self.stack.home / "stack.log", log)
+        self.say(f"the log of the stack: {log}")
+
     @property
     def kills(self) -> int:
         return self.acts.kills
@@ -94,22 +105,23 @@ class Torture:
     # -- stages ------------------------------------------------------------------------------------------
 
     def _prepare(self) -> None:
-        self.stack.environment |= QUICK | {
-            "LUNATASKS_FAULTS_DIR": str(self.world.orders),
-            "LUNATASKS_CLOCK_OFFSET": str(CLOCK_OFFSET),
-            "LUNATASKS_TILE_ROWS": str(TILE_ROWS),
-            "LUNATASKS_PART_SIZE": str(PART_SIZE),
-            "LUNATASKS_GC_PART_SIZE": str(GC_PART_SIZE),
-            "LUNATASKS_BUG": self.options.bug,
-        }
+        self.stack.environment |= (
+            QUICK
+            | PARTS
+            | {
+                "LUNATASKS_FAULTS_DIR": str(self.world.orders),
+                "LUNATASKS_CLOCK_OFFSET": str(CLOCK_OFFSET),
+                "LUNATASKS_IMPORT_ROOTS": str(ground.import_root(self.stack)),
+                "LUNATASKS_BUG": self.options.bug,
+            }
+        )
         self.stack.command("migrate", "--verbosity", "0")
-        for name, write in (("people", write_faces), ("victims", write_victims)):
-            write(self.stack.home / f"{name}.npz")
-            self.stack.command("importdescriptors", str(self.stack.home / f"{name}.npz"))
+        ground.fill(self.stack)
         self.world.begin_history()
 
     def _calm(self) -> None:
         self.say("calm run with 1 worker")
+        self.ledger.keep_a_clustering()
         self._run_mix()
 
     def _run_mix(self) -> None:

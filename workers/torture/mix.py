@@ -1,169 +1,311 @@
 """The tasks that are tortured. A task type joins by a line here, with a check of what it has done."""
 
 import io
+import re
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import numpy as np
 import orjson
 
-from lunatasks.luna_services.descriptors import SFACE, SFACE_MIRRORED, normalise
+from lunatasks.luna_services.descriptors import SFACE_MIRRORED
 from tasks_app.states import Status
+from workers.torture.ground import (
+    ARCHIVE,
+    BARES,
+    BROKEN,
+    PEOPLE,
+    PERSON,
+    PHOTOS,
+    PORTRAITS,
+    bare_faces,
+    people,
+    victim_batch,
+)
 
-PEOPLE, PHOTOS = 24, 5
-TILE_ROWS = 20
-"""Of so many faces a clustering has 21 parts."""
-PART_SIZE, GC_PART_SIZE = 20, 3
-VICTIM_BATCHES, VICTIMS = 400, 12
-"""Faces to be deleted, so many for each gc; they have a descriptor that no clustering compares."""
+PARTS = {
+    "LUNATASKS_TILE_ROWS": "20",
+    "LUNATASKS_PART_SIZE": "20",
+    "LUNATASKS_GC_PART_SIZE": "3",
+    "LUNATASKS_ROC_TILE_ROWS": "60",
+    "LUNATASKS_IMAGES_PER_PART": "2",
+}
+"""Settings by which few objects make many parts: 21 of a clustering."""
 
-Check = Callable[[bytes], str]
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a POST may depend on: how many tasks were posted before, and a clustering that stays."""
+
+    number: int
+    clustering_id: int
+
+
+Effects = Iterable[tuple[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """A kind of task: where and what is posted, how it must end, what its result must look like.
 
-    `check` gets the result's bytes and returns what is wrong with them, or nothing. `code`: the stored error of
-    a task that must fail. A content may depend on how many tasks were posted before. `effects`, by the same number:
-    queries for one number each, and what it must be when the task is done. `essence`: what of a result must repeat.
+    `check` gets the result's bytes and returns what is wrong with them, or nothing. `code`: the one stored error.
+    `effects`: queries for one number each, and what it must be when the task is done. `essence`: what of a
+    result must repeat. `weight`: how often it is chosen, beside the others.
     """
 
     name: str
     path: str
-    content: Mapping[str, Any] | Callable[[int], Mapping[str, Any]]
+    content: Mapping[str, Any] | Callable[[Turn], Mapping[str, Any]]
     expected: Status = Status.DONE
-    check: Check = field(default=lambda result: "")
+    check: Callable[[bytes], str] = field(default=lambda result: "")
     code: int = 0
     sha256: str = ""
     """Of the answer's bytes, on every back end; empty: those of the calm run count."""
 
-    effects: Callable[[int], Iterable[tuple[str, int]]] = field(default=lambda number: ())
+    effects: Callable[[Turn], Effects] = field(default=lambda turn: ())
     essence: Callable[[bytes], bytes] = field(default=lambda result: result)
+    weight: int = 4
 
-    def body(self, number: int) -> dict[str, Any]:
-        content = self.content(number) if callable(self.content) else self.content
+    def body(self, turn: Turn) -> dict[str, Any]:
+        content = self.content(turn) if callable(self.content) else self.content
         return {"content": dict(content), "description": self.name}
 
 
-def faces() -> tuple[list[str], Any]:
-    """Ids and vectors of the people that every stack is filled with."""
-    chance = np.random.default_rng(1)
-    centres = chance.normal(size=(PEOPLE, 1, SFACE.dimension))
-    vectors = normalise((centres + 0.2 * chance.normal(size=(PEOPLE, PHOTOS, SFACE.dimension))).reshape(-1, 128))
-    return [str(UUID(bytes=chance.bytes(16))) for _ in range(len(vectors))], vectors
+FACES = people()[0]
+PERSONS = {"objects_type": "faces", "filters": {"external_ids": [PERSON]}}
 
 
-def write_faces(path: Path) -> None:
-    """The people as a file for `importdescriptors`."""
-    ids, vectors = faces()
-    stream = io.BytesIO()
-    np.savez(stream, face_id=np.array(ids), descriptor=vectors)
-    path.write_bytes(stream.getvalue())
+def _result(answer: bytes) -> Any:
+    return orjson.loads(answer)["result"]
 
 
-def write_victims(path: Path) -> None:
-    """The faces to be deleted, likewise; their external_id is that of their batch."""
-    chance, count = np.random.default_rng(2), VICTIM_BATCHES * VICTIMS
-    stream = io.BytesIO()
-    np.savez(
-        stream,
-        face_id=np.array([str(UUID(bytes=chance.bytes(16))) for _ in range(count)]),
-        descriptor=chance.normal(size=(count, SFACE_MIRRORED.dimension)),
-        external_id=np.array([_batch(at // VICTIMS) for at in range(count)]),
-        version=np.array(SFACE_MIRRORED.number),
-    )
-    path.write_bytes(stream.getvalue())
+# -- clustering --------------------------------------------------------------------------------------
 
-
-def _batch(number: int) -> str:
-    return f"victim {number % VICTIM_BATCHES}"
-
-
-def _every_face_once(result: bytes) -> str:
-    found = sorted(face_id for cluster in orjson.loads(result)["result"] for face_id in cluster)
-    return "" if found == sorted(faces()[0]) else f"{len(found)} faces in the clusters, {PEOPLE * PHOTOS} expected"
-
-
-def _every_person_is_a_cluster(result: bytes) -> str:
-    sizes = [len(cluster) for cluster in orjson.loads(result)["result"]]
-    if sizes != [PHOTOS] * PEOPLE:
-        return f"clusters of {sorted(set(sizes))} faces, {PEOPLE} of {PHOTOS} expected"
-    return _every_face_once(result)
-
-
-OBJECTS = {"objects_type": "faces", "filters": {}}
+CLUSTERS = "e0a5a801ff642a5771d6e2ae6713886a1deb485f0530953d3f29cabf24747794"
+"""Of the people's clusters as the API answers them; written down, so that all back ends are held to the same bytes."""
+NEAREST_CLUSTERS = 26
+"""Two people's nearest neighbours do not hang together."""
 NOBODY = {"list_id": "00000000-0000-4000-8000-000000000000"}
 
-PERSONS = {"objects_type": "faces", "filters": {"face_ids": faces()[0]}}
+
+def _every_face_once(answer: bytes) -> str:
+    found = sorted(face_id for cluster in _result(answer) for face_id in cluster)
+    return "" if found == sorted(FACES) else f"{len(found)} faces in the clusters, {PEOPLE * PHOTOS} expected"
 
 
-def _list_id(number: int) -> UUID:
-    return UUID(int=2**127 + number)
+def _every_person_is_a_cluster(answer: bytes) -> str:
+    sizes = [len(cluster) for cluster in _result(answer)]
+    if sizes != [PHOTOS] * PEOPLE:
+        return f"clusters of {sorted(set(sizes))} faces, {PEOPLE} of {PHOTOS} expected"
+    return _every_face_once(answer)
 
 
-def _new_list(number: int) -> dict[str, Any]:
-    return {**PERSONS, "create_list": 1, "list_id": str(_list_id(number))}
+def _nearest_neighbours(answer: bytes) -> str:
+    count = len(_result(answer))
+    return _every_face_once(answer) if count == NEAREST_CLUSTERS else f"{count} clusters of nearest neighbours"
 
 
-def _list_is_full(number: int) -> Iterable[tuple[str, int]]:
+# -- linker, gc --------------------------------------------------------------------------------------
+
+
+def _list_id(turn: Turn) -> UUID:
+    return UUID(int=2**127 + turn.number)
+
+
+def _new_list(turn: Turn) -> dict[str, Any]:
+    return {**PERSONS, "create_list": 1, "list_id": str(_list_id(turn))}
+
+
+def _every_face_linked(answer: bytes) -> str:
+    found = _result(answer)
+    return "" if found == sorted(FACES) else f"{len(found)} faces linked, {PEOPLE * PHOTOS} expected"
+
+
+def _list_is_full(turn: Turn) -> Effects:
     """One list, and every person in it once."""
-    hexadecimal = _list_id(number).hex
+    hexadecimal = _list_id(turn).hex
     yield f"SELECT COUNT(*) FROM embedded_facelist WHERE list_id = '{hexadecimal}'", 1  # noqa: S608  of our making
     yield f"SELECT COUNT(*) FROM embedded_facelink WHERE face_list_id = '{hexadecimal}'", PEOPLE * PHOTOS  # noqa: S608
 
 
-def _victims(number: int) -> dict[str, Any]:
-    return {"target": "faces", "filters": {"external_ids": [_batch(number)]}}
+def _victims(turn: Turn) -> dict[str, Any]:
+    return {"target": "faces", "filters": {"external_ids": [victim_batch(turn.number)]}}
 
 
-def _victims_are_gone(number: int) -> Iterable[tuple[str, int]]:
+def _nothing_wrong(answer: bytes) -> str:
+    found = orjson.loads(answer)
+    return "" if found == {"result": [], "errors": []} else f"{len(found['errors'])} errors of gc"
+
+
+def _victims_are_gone(turn: Turn) -> Effects:
     """None of the batch is left, and nobody else has gone."""
-    yield f"SELECT COUNT(*) FROM embedded_face WHERE external_id = '{_batch(number)}'", 0  # noqa: S608  of our making
-    yield "SELECT COUNT(*) FROM embedded_face WHERE external_id = ''", PEOPLE * PHOTOS
+    yield f"SELECT COUNT(*) FROM embedded_face WHERE external_id = '{victim_batch(turn.number)}'", 0  # noqa: S608
+    yield f"SELECT COUNT(*) FROM embedded_face WHERE external_id = '{PERSON}'", PEOPLE * PHOTOS  # noqa: S608
 
 
-def _every_face_linked(result: bytes) -> str:
-    found = orjson.loads(result)["result"]
-    return "" if found == sorted(faces()[0]) else f"{len(found)} faces linked, {PEOPLE * PHOTOS} expected"
+# -- tables ------------------------------------------------------------------------------------------
 
 
-def _nothing_wrong(result: bytes) -> str:
-    answer = orjson.loads(result)
-    return "" if answer == {"result": [], "errors": []} else f"{len(answer['errors'])} errors of gc"
-
-
-def _every_face_a_row(result: bytes) -> str:
-    ids = [row.partition(b",")[0].decode() for row in _table(result).splitlines()[1:]]
-    return "" if ids == sorted(faces()[0]) else f"{len(ids)} rows, {PEOPLE * PHOTOS} expected"
-
-
-def _table(result: bytes) -> bytes:
+def _table(answer: bytes) -> bytes:
     """The csv file of a zip; its name holds the number of the task."""
-    with zipfile.ZipFile(io.BytesIO(result)) as archive:
+    with zipfile.ZipFile(io.BytesIO(answer)) as archive:
         return archive.read(next(name for name in archive.namelist() if name.endswith(".csv")))
 
 
-CLUSTERS = "e0a5a801ff642a5771d6e2ae6713886a1deb485f0530953d3f29cabf24747794"
-"""Of the people's clusters as the API answers them; written down, so that all back ends are held to the same bytes."""
+def _column(answer: bytes, at: int) -> list[str]:
+    return [row.split(b",")[at].decode() for row in _table(answer).splitlines()[1:]]
+
+
+def _every_face_a_row(answer: bytes) -> str:
+    ids = _column(answer, 0)
+    return "" if ids == sorted(FACES) else f"{len(ids)} rows, {PEOPLE * PHOTOS} expected"
+
+
+def _report(turn: Turn) -> dict[str, Any]:
+    return {"filters": {"task_id": turn.clustering_id}, "columns": ["external_id", "lists"]}
+
+
+def _every_cluster_reported(answer: bytes) -> str:
+    clusters, ids = _column(answer, 0), _column(answer, 1)
+    if sorted(ids) != sorted(FACES):
+        return f"{len(ids)} rows of a report, {PEOPLE * PHOTOS} expected"
+    expected = [str(at // PHOTOS) for at in range(PEOPLE * PHOTOS)]
+    return "" if clusters == expected else f"clusters {sorted(set(clusters))} in a report"
+
+
+def _rows_without_lists(answer: bytes) -> bytes:
+    """Linkers fill lists meanwhile."""
+    return b"\n".join(b",".join(row.split(b",")[:3]) for row in _table(answer).splitlines())
+
+
+# -- matching ----------------------------------------------------------------------------------------
+
+MATCHED = 2 * PHOTOS
+"""The faces of two people are matched with everybody."""
+MATCHING = {
+    "filters": {
+        "reference_type": "faces",
+        "candidate_type": "faces",
+        "reference_filters": {"face_ids": FACES[:MATCHED]},
+        "candidate_filters": {"external_ids": [PERSON]},
+    },
+    "limit": PHOTOS - 1,
+}
+MARKUP = {"markup": [{"face_id": face_id, "label": at // PHOTOS} for at, face_id in enumerate(FACES)]}
+
+
+def _every_mate_found(answer: bytes) -> str:
+    persons = {face_id: at // PHOTOS for at, face_id in enumerate(FACES)}
+    rows = _result(answer)
+    for row in rows:
+        mates = {each["candidate_id"] for each in row["candidates"]}
+        own = persons[row["reference_id"]]
+        if len(mates) != PHOTOS - 1 or row["reference_id"] in mates or {persons[mate] for mate in mates} != {own}:
+            return "a face without its mates"
+    return "" if len(rows) == MATCHED else f"{len(rows)} references, {MATCHED} expected"
+
+
+def _all_pairs_counted(answer: bytes) -> str:
+    result, count = _result(answer), PEOPLE * PHOTOS
+    mated = count * (PHOTOS - 1) // 2
+    found = result["counts"]["mated"], result["counts"]["nonmated"]
+    if found != (mated, count * (count - 1) // 2 - mated):
+        return f"{found} pairs of a ROC"
+    return "" if result["AUC"] == 1.0 else f"AUC {result['AUC']}"
+
+
+# -- face models -------------------------------------------------------------------------------------
+
+VERSION = SFACE_MIRRORED.number
+NOT_A_PHOTO = 28121
+_IDS = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_TIMES = re.compile(rb"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)?")
+_TURNS = re.compile(rb"turn \d+")
+
+
+def _extraction(turn: Turn) -> dict[str, Any]:
+    ids = bare_faces(turn.number)
+    return {
+        "extraction_target": "face_descriptor",
+        "options": {"descriptor_version": VERSION},
+        "filters": {
+            "objects_type": "faces",
+            "face_id__gte": str(ids[0]),
+            "face_id__lt": str(UUID(int=ids[-1].int + 1)),
+        },
+    }
+
+
+def _extracted_once(answer: bytes) -> str:
+    """All faces of the batch in their first generation, or none when another run has done them already."""
+    rows = _result(answer)
+    if {row["generation"] for row in rows} <= {1} and len({row["object_id"] for row in rows}) == len(rows):
+        return "" if len(rows) in (0, BARES) else f"{len(rows)} faces extracted, {BARES} expected"
+    return "a face was extracted twice"
+
+
+def _descriptors_are_there(turn: Turn) -> Effects:
+    """One of each face, of the first generation; equal samples gave equal vectors."""
+    ids = ", ".join(f"'{face_id.hex}'" for face_id in bare_faces(turn.number))
+    where = f"FROM embedded_facedescriptor WHERE version = {VERSION} AND face_id IN ({ids})"
+    yield f"SELECT COUNT(*) {where}", BARES
+    yield f"SELECT SUM(generation) {where}", BARES
+    yield f"SELECT COUNT(DISTINCT vector) {where}", len(PORTRAITS)
+
+
+def _tag(turn: Turn) -> str:
+    return f"turn {turn.number}"
+
+
+def _estimation(turn: Turn) -> dict[str, Any]:
+    return {
+        "source": {"source_type": "zip", "reference": ARCHIVE},
+        "handler": {
+            "policies": {
+                "conditional_tags_policy": [{"tag": _tag(turn)}],
+                "storage_policy": {"face_policy": {"store_face": 1}},
+            }
+        },
+    }
+
+
+def _every_photo_estimated(answer: bytes) -> str:
+    found = {row["filename"]: len(row["events"]) for row in _result(answer)}
+    expected = {name.partition("/")[2]: 1 for name in PORTRAITS} | {BROKEN: 0}
+    return "" if found == expected else f"events of {len(found)} files: {sorted(found.values())}"
+
+
+def _events_are_there(turn: Turn) -> Effects:
+    """One event of each photo, with a descriptor, and one face with a sample."""
+    events = f"SELECT event_id FROM embedded_eventtag WHERE value = '{_tag(turn)}'"  # noqa: S608  of our making
+    faces = f"SELECT face_id FROM embedded_face WHERE event_id IN ({events})"  # noqa: S608
+    for table, name, of in (
+        ("embedded_event", "event_id", events),
+        ("embedded_eventdescriptor", "event_id", events),
+        ("embedded_face", "face_id", faces),
+        ("embedded_facesample", "face_id", faces),
+        ("embedded_facedescriptor", "face_id", faces),
+    ):
+        yield f"SELECT COUNT(*) FROM {table} WHERE {name} IN ({of})", len(PORTRAITS)  # noqa: S608
+
+
+def _without_names(answer: bytes) -> bytes:
+    """Ids by the order in which they appear, without times and turns."""
+    order: dict[bytes, int] = {}
+    rows = orjson.dumps(_result(answer))  # its errors have ids too
+    numbered = _IDS.sub(lambda found: b"#%d" % order.setdefault(found[0], len(order)), rows)
+    return _TURNS.sub(b"turn", _TIMES.sub(b"time", numbered))
+
 
 SCENARIOS = (
-    Scenario("clustering", "/1/tasks/clustering", OBJECTS, check=_every_person_is_a_cluster, sha256=CLUSTERS),
-    Scenario(
-        "clustering with limit",
-        "/1/tasks/clustering",
-        {**OBJECTS, "limit": 2},
-        check=_every_face_once,
-        sha256=CLUSTERS,
-    ),
+    Scenario("clustering", "/1/tasks/clustering", PERSONS, check=_every_person_is_a_cluster, sha256=CLUSTERS),
+    Scenario("clustering with limit", "/1/tasks/clustering", {**PERSONS, "limit": 1}, check=_nearest_neighbours),
     Scenario(
         "clustering of nothing",
         "/1/tasks/clustering",
-        {**OBJECTS, "filters": NOBODY},
+        {**PERSONS, "filters": NOBODY},
         expected=Status.FAILED,
         code=28010,
     ),
@@ -175,5 +317,27 @@ SCENARIOS = (
         {**PERSONS, "columns": ["external_id", "user_data", "avatar"]},
         check=_every_face_a_row,
         essence=_table,
+    ),
+    Scenario("reporter", "/1/tasks/reporter", _report, check=_every_cluster_reported, essence=_rows_without_lists),
+    Scenario("cross match", "/1/tasks/cross_match", MATCHING, check=_every_mate_found),
+    Scenario("ROC", "/1/tasks/roc", MARKUP, check=_all_pairs_counted, weight=2),
+    Scenario(
+        "additional extraction",
+        "/1/tasks/additional_extract",
+        _extraction,
+        check=_extracted_once,
+        effects=_descriptors_are_there,
+        essence=lambda result: b"",
+        weight=1,
+    ),
+    Scenario(
+        "estimator",
+        "/1/tasks/estimator",
+        _estimation,
+        check=_every_photo_estimated,
+        code=NOT_A_PHOTO,
+        effects=_events_are_there,
+        essence=_without_names,
+        weight=1,
     ),
 )

@@ -98,7 +98,11 @@ class World:
     def broken_files(self) -> list[str]:
         """Files of tasks that bear their final name and are not whole."""
         root = self.stack.home / "results" / "tasks"
-        paths = [path for path in root.rglob("*") if path.suffix in (".npy", ".json", ".zip")] if root.exists() else []
+        paths = (
+            [path for path in root.rglob("*") if path.suffix in (".npy", ".json", ".jsonl", ".zip")]
+            if root.exists()
+            else []
+        )
         return [str(path.relative_to(root.parent)) for path in paths if not _is_whole(path)]
 
     # the processes
@@ -191,6 +195,8 @@ def _is_whole(path: Path) -> bool:
         if path.suffix == ".json":
             orjson.loads(path.read_bytes())
             return True
+        if path.suffix == ".jsonl":
+            return all(line.endswith(b"\n") and orjson.loads(line) for line in path.open("rb"))
         if path.suffix == ".zip":
             with zipfile.ZipFile(path) as archive:
                 return archive.testzip() is None
