@@ -1,5 +1,6 @@
 """One torture of one stack: calm run, deploys, cancels, poison, the plan's kills, deaths by default settings."""
 
+import json
 import shutil
 import signal
 import tempfile
@@ -52,6 +53,8 @@ class Options:
     database: str = ""
     queue: str = ""
     bug: str = ""
+    digests: Path | None = None
+    """Where the hashes of the results are written, to be compared with those of another back end."""
 
 
 @dataclass
@@ -77,6 +80,8 @@ class Torture:
                 self._stages()
             if self.table.violations:
                 self._keep_log()
+            elif self.options.digests:
+                self.options.digests.write_text(json.dumps(self.ledger.digests, indent=1, sort_keys=True))
 
     def _stages(self) -> None:
         self._calm()

@@ -1,29 +1,44 @@
 #!/usr/bin/env bash
-# `run.sh KILLS`: torture on SQLite with our own queue, then on PostgreSQL and Redis; from 500 kills on the
-# deliberate bugs and ten thousand cancel races too. SEED chooses another plan of faults.
+# `run.sh KILLS`: torture on SQLite with our own queue and, beside it, on PostgreSQL and Redis; both must give the same
+# results. From 500 kills on the deliberate bugs and ten thousand cancel races too. SEED chooses another plan of faults.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 kills="$1" seed="${SEED:-1}"
+folder="$(mktemp -d)"
+trap 'kill $(jobs -p) 2> /dev/null; wait; rm -rf "$folder"' EXIT
 
 torture() {
-    echo "== torture $*"
-    "$BIN/python" manage.py torture --seed "$seed" "$@"
+    local name="$1"
+    shift
+    echo "$name: manage.py torture --seed $seed $*"
+    "$BIN/python" manage.py torture --seed "$seed" "$@" 2>&1 | sed -u "s/^/$name  /"
 }
 
-torture --kills "$kills"
+on_sqlite() { torture sqlite --kills "$kills" --digests "$folder/sqlite"; }
 
-if [[ -n "${TEST_DATABASE_URL:-}" ]]; then
-    torture --kills "$kills" --database "$TEST_DATABASE_URL" --queue "${TEST_REDIS_URL:-}"
-elif compgen -G "/usr/lib/postgresql/*/bin/pg_ctl" > /dev/null; then
-    torture --kills "$kills" --database own --queue "${TEST_REDIS_URL:-}"
+on_postgresql() {
+    torture postgresql --kills "$kills" --digests "$folder/postgresql" --database "$1" --queue "${TEST_REDIS_URL:-}"
+}
+
+server="${TEST_DATABASE_URL:-}"
+if [[ -z "$server" ]] && compgen -G "/usr/lib/postgresql/*/bin/pg_ctl" > /dev/null; then
+    server=own
+fi
+
+if [[ -n "$server" ]]; then
+    on_postgresql "$server" &
+    on_sqlite
+    wait $!
+    cmp "$folder/sqlite" "$folder/postgresql" || { echo "the back ends gave different results"; exit 1; }
 else
-    echo "== TEST_DATABASE_URL is not set and no PostgreSQL is installed: only SQLite was tortured"
+    on_sqlite
+    echo "TEST_DATABASE_URL is not set and no PostgreSQL is installed: only SQLite was tortured"
 fi
 
 if ((kills >= 500)); then
     for bug in no_fencing two_step_finish ack_before_commit early_rename; do
-        torture --kills 100 --bug "$bug"
+        torture "$bug" --kills 100 --bug "$bug"
     done
     TEST_CANCEL_RACES=10000 "$BIN/python" -m pytest tests/engine/test_torture_cancels.py
 fi

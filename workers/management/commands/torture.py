@@ -2,6 +2,7 @@
 
 import signal
 from argparse import ArgumentParser
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -20,6 +21,7 @@ class Command(BaseCommand):
         parser.add_argument("--database", default="", help="PostgreSQL by URL, or `own`: a server made for this")
         parser.add_argument("--queue", default="", help="Redis by URL; a server of the stack's own when absent")
         parser.add_argument("--bug", choices=sorted(BUGS), default="", help="a deliberate bug, which must be found")
+        parser.add_argument("--digests", type=Path, help="where the results' hashes are written, when all is well")
         parser.add_argument("--plan", action="store_true", help="print the plan of faults and end")
 
     def handle(self, *args: Any, plan: bool, kills: int, seed: int, queue: str, **named: Any) -> None:
@@ -29,7 +31,14 @@ class Command(BaseCommand):
             return
         # The stack is taken down in order when somebody has no more patience.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        options = Options(kills=kills, seed=seed, queue=queue, database=named["database"], bug=named["bug"])
+        options = Options(
+            kills=kills,
+            seed=seed,
+            queue=queue,
+            database=named["database"],
+            bug=named["bug"],
+            digests=named["digests"],
+        )
         with own_cluster(options) as cluster:
             torture = Torture(options, self._show, cluster=cluster)
             torture.run()
