@@ -46,6 +46,14 @@ def manual_link(code: int) -> str:
     return f"{settings.LUNATASKS_MANUAL_URL}/errors/{code}.html"
 
 
+def nameless(code: int) -> LunaError:
+    """The error of that code that tells its class only; an internal error when the catalogue has no such code."""
+    kind = CATALOGUE.get(code, InternalError)
+    error = kind(*[""] * kind.template.count("{}"))
+    error.detail = kind.desc
+    return error
+
+
 BAD_INPUT = "Bad/incomplete input data"
 NOT_FOUND = "Object not found"
 
@@ -188,6 +196,20 @@ class ImageNotFound(LunaError):
 
     code, status, desc = 13003, 404, NOT_FOUND
     template = "Image with id '{}' not found"
+
+
+class BucketNotFound(LunaError):
+    """The image store has no such bucket. Make it, or correct the setting that names it."""
+
+    code, status, desc = 13005, 404, NOT_FOUND
+    template = "Bucket '{}' not found"
+
+
+class BucketExists(LunaError):
+    """The image store has a bucket of that name already."""
+
+    code, status, desc = 13006, 409, "Object already exists"
+    template = "Bucket '{}' already exists"
 
 
 class StoredObjectNotFound(LunaError):

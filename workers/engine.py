@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
 from lunatasks import errors
+from lunatasks.luna_services.ports import PortError
 from tasks_app import artefacts, transitions
 from tasks_app.models import Subtask, Task
 from tasks_app.states import Status, Step, TaskType
@@ -203,7 +204,8 @@ def _fail(transition: Callable[..., None], claimed: TaskFence | PartFence, conte
         logger.warning("%s: the database is gone (%s)", claimed, type(error).__name__)
         return
     else:
-        found = errors.InternalError()
+        # What a port says may name objects of the account: only its code goes on.
+        found = errors.nameless(error.code) if isinstance(error, PortError) else errors.InternalError()
         logger.error("%s failed with an unexpected error", claimed, exc_info=_without_values(error))
     try:
         _keep(transition, claimed, [*context.errors, found])
