@@ -6,6 +6,7 @@ from uuid import UUID
 from django.conf import settings
 from django.http import HttpRequest
 
+from lunatasks.api.connections import reading
 from lunatasks.api.models import AccessToken, digest_of
 from lunatasks.errors import OutOfScope, Unauthenticated
 
@@ -51,7 +52,7 @@ def grant_of(request: HttpRequest) -> Grant:
     text = text.strip()
     if scheme.lower() != "bearer" or not text or len(text) > MOST_CHARACTERS:
         raise Unauthenticated
-    token = AccessToken.objects.filter(digest=digest_of(text), revoke_time=None).first()
+    token = reading(AccessToken.objects.filter(digest=digest_of(text), revoke_time=None).first)
     if token is None:
         raise Unauthenticated
     return Grant(token.account_id, token.can_write)
