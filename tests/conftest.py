@@ -10,14 +10,33 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.core.files.storage import storages
+from django.db import connection
 from django.utils import timezone
 
 from errors_app.models import TaskError
 from tasks_app.models import Subtask, Task
 from tasks_app.states import TERMINAL, Status, Step, TaskType
+from tests.cleaning import clean_quickly
 
 ACCOUNT = UUID("6d071cca-fda5-4a03-84d5-5bea65904480")
 OTHER_ACCOUNT = UUID("0b1c2d3e-4f50-4617-8293-a4b5c6d7e8f9")
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings):
+    """No commit waits for the disk: tests kill processes, they do not cut the power."""
+    options = connection.settings_dict["OPTIONS"]
+    if connection.vendor == "sqlite":
+        options["init_command"] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"
+    else:
+        options["options"] = "-c synchronous_commit=off"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_cleaning():
+    """Transactional tests empty the tables they filled, and no others."""
+    with clean_quickly():
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import os
 import threading
 
 import pytest
-from django.db import connection, connections
+from django.db import connection
 from django.db.models import Count
 from django.db.models.functions import Now
 
@@ -23,14 +23,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 RACES = int(os.environ.get("TEST_CANCEL_RACES", "400"))
 BATCH = 100
 ARTEFACT = Artefact("tasks/1/1/0-result-1.json", 2, "0" * 64)
-
-
-@pytest.fixture(autouse=True)
-def no_waiting_for_the_disk(monkeypatch):
-    """Twenty thousand commits test a race, not the disk."""
-    if connection.vendor == "sqlite":
-        options = connections.settings["default"]["OPTIONS"]
-        monkeypatch.setitem(options, "init_command", "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;")
 
 
 def merging_tasks() -> list[tuple[int, TaskFence]]:
