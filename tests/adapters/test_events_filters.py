@@ -162,12 +162,13 @@ def lists(faces, faces_of_accounts) -> dict[UUID, set[UUID]]:
 def cards(events, faces_of_accounts) -> list[EventCard]:
     """Random events of two accounts."""
     dice = random.Random(4)
-    found: list[EventCard] = []
+    new: dict[UUID, list[NewEvent]] = {owner: [] for owner in ACCOUNTS}
     for event_id in [*IDS, *(uuid4() for _ in range(70))]:
         owner = dice.choice(ACCOUNTS)
-        events.add_events(owner, [random_event(dice, event_id, faces_of_accounts[owner])])
-        found += events.get_events(owner, [event_id])
-    return found
+        new[owner].append(random_event(dice, event_id, faces_of_accounts[owner]))
+    for owner in ACCOUNTS:
+        events.add_events(owner, new[owner])
+    return [card for owner in ACCOUNTS for card in events.get_events(owner, [event.event_id for event in new[owner]])]
 
 
 def some(values: Any, most: int = 6) -> Any:

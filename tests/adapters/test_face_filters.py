@@ -2,20 +2,20 @@
 
 import random
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lunatasks.luna_services.ports import FaceCard, FaceFilters
+from lunatasks.luna_services.ports import FaceCard, FaceFilters, NewFace
 
 ACCOUNTS = [UUID(int=1), UUID(int=2)]
 TIMES = [datetime(2024, 1, 1, tzinfo=UTC) + timedelta(microseconds=step) for step in range(6)]
 IDS = [UUID(int=(step * 0x11111111111111111111111111111111) % 2**128) for step in range(1, 15)]
 TEXTS = ["", "a", "A", "ab", "aB", "Straße", "STRASSE", "100%", "a_b", "axb", "\\", "' or 1=1 --", "日本"]
 LISTS = [UUID(int=10), UUID(int=11), UUID(int=12)]
+OWNERS = dict(zip(LISTS, (ACCOUNTS[0], ACCOUNTS[0], ACCOUNTS[1]), strict=True))
 
 
 def obvious(card: FaceCard, filters: FaceFilters) -> bool:
@@ -38,18 +38,22 @@ def obvious(card: FaceCard, filters: FaceFilters) -> bool:
 def cards(faces, make_face) -> list[FaceCard]:
     """Random faces of two accounts in three lists, one of them of the second account."""
     dice = random.Random(4)
-    for list_id, owner in zip(LISTS, (ACCOUNTS[0], ACCOUNTS[0], ACCOUNTS[1]), strict=True):
+    for list_id, owner in OWNERS.items():
         faces.ensure_list(owner, list_id)
-    found: list[FaceCard] = []
+    members: dict[UUID, list[UUID]] = {list_id: [] for list_id in LISTS}
+    new: dict[UUID, list[NewFace]] = {owner: [] for owner in ACCOUNTS}
     for face_id in [*IDS, *(uuid4() for _ in range(60))]:
         owner = dice.choice(ACCOUNTS)
         own_lists = LISTS[:2] if owner == ACCOUNTS[0] else LISTS[2:]
-        members: dict[str, Any] = {"external_id": dice.choice(TEXTS), "user_data": dice.choice(TEXTS)}
-        faces.add_faces(owner, [make_face(face_id=face_id, create_time=dice.choice(TIMES), **members)])
+        texts = {"external_id": dice.choice(TEXTS), "user_data": dice.choice(TEXTS)}
+        new[owner].append(make_face(face_id=face_id, create_time=dice.choice(TIMES), **texts))
         for list_id in dice.sample(own_lists, dice.randint(0, len(own_lists))):
-            faces.link_faces(owner, list_id, [face_id])
-        found += faces.get_faces(owner, [face_id])
-    return found
+            members[list_id].append(face_id)
+    for owner in ACCOUNTS:
+        faces.add_faces(owner, new[owner])
+    for list_id, owner in OWNERS.items():
+        faces.link_faces(owner, list_id, members[list_id])
+    return [card for owner in ACCOUNTS for card in faces.get_faces(owner, [face.face_id for face in new[owner]])]
 
 
 def maybe(strategy):
