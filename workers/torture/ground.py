@@ -114,9 +114,9 @@ def add_bare_faces() -> None:
     with zipfile.ZipFile(Path(root) / ACCOUNT / ARCHIVE) as archive:
         photos = [archive.read(name) for name in archive.namelist() if name != BROKEN]
     samples = [found.sample for photo in photos for found in default_extractor().extract(photo)]
-    for batch in range(BARE_BATCHES):
-        faces = [
-            NewFace(face_id=face_id, external_id="bare", sample=samples[at % len(samples)])
-            for at, face_id in enumerate(bare_faces(batch))
-        ]
-        registry.faces().add_faces(UUID(ACCOUNT), faces)
+    ids = [face_id for batch in range(BARE_BATCHES) for face_id in bare_faces(batch)]
+    faces = [
+        NewFace(face_id=face_id, external_id="bare", sample=samples[at % len(samples)])
+        for at, face_id in enumerate(ids)
+    ]
+    registry.faces().add_faces(UUID(ACCOUNT), faces)
