@@ -55,7 +55,7 @@ def rescue_once() -> Report:
 
 def _rescue_parts(report: Report) -> None:
     expired = Subtask.objects.filter(lease_until__lt=Now(), subtask_status=Status.IN_PROGRESS)
-    for part in expired.select_related("task")[:BATCH]:
+    for part in expired.select_related("task").defer("task__content")[:BATCH]:
         faults.point("rescue.found")
         if part.lost_count + 1 >= settings.LUNATASKS_MAX_LOST:
             error = errors.PartQuarantined(f"Part {part.number}", part.task_id, part.lost_count + 1)
@@ -67,7 +67,8 @@ def _rescue_parts(report: Report) -> None:
 
 
 def _rescue_tasks(report: Report) -> None:
-    for task in Task.objects.filter(lease_until__lt=Now(), task_status__in=ACTIVE)[:BATCH]:
+    expired = Task.objects.filter(lease_until__lt=Now(), task_status__in=ACTIVE)
+    for task in expired.defer("content")[:BATCH]:
         faults.point("rescue.found")
         if task.lost_count + 1 >= settings.LUNATASKS_MAX_LOST:
             error = errors.PartQuarantined(Step(task.step).label.capitalize(), task.pk, task.lost_count + 1)
@@ -98,7 +99,7 @@ def _send_tasks_again() -> int:
     rows = Task.objects.filter(task_status__in=ACTIVE, lease_until__isnull=True, dispatched_at__lt=_long_ago()).exclude(
         step=Step.PARTS
     )
-    tasks = list(rows.order_by("dispatched_at")[:BATCH])
+    tasks = list(rows.order_by("dispatched_at").defer("content")[:BATCH])
     return _send_missing(Task.objects.all(), [(task.pk, dispatch.task_message(task)) for task in tasks])
 
 
@@ -112,6 +113,7 @@ def _send_parts_again() -> int:
         .annotate(sent=Coalesce("dispatched_at", F("task__dispatched_at")))
         .filter(sent__lt=_long_ago())
         .select_related("task")
+        .defer("task__content")  # of a hundred thousand entries it would be parsed again for every part
         .order_by("dispatched_at", "pk")
     )
     count = 0
@@ -153,7 +155,7 @@ def sweep_files() -> int:
     """Remove files that no row needs: of tasks that are gone, and parts' files of tasks that are done."""
     removed = 0
     for task_id in artefacts.task_ids_with_files():
-        task = Task.objects.filter(pk=task_id).first()
+        task = Task.objects.filter(pk=task_id).defer("content").first()
         if task is None:
             removed += artefacts.delete_of_task(task_id)
         elif task.task_status == Status.DONE:

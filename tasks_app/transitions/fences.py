@@ -92,7 +92,7 @@ FREE = {"lease_until": None, "worker": ""}
 
 
 def locked(fence: TaskFence) -> Task:
-    task = fence.rows().select_for_update().first()
+    task = fence.rows().select_for_update().defer("content").first()  # a content may have megabytes
     if task is None:
         raise FenceLost
     return task
