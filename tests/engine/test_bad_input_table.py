@@ -1,4 +1,4 @@
-"""Bad input of linker, gc, reporter and exporter, in two tables: what a POST refuses, and what ends as stored errors.
+"""Bad input of linker, gc, reporter, exporter and cross match: what a POST refuses, and what ends as stored errors.
 
 A refusal leaves no task behind and sends no message. What goes wrong later leaves no artefact but the result, and
 the same service goes on to do a good task.
@@ -21,6 +21,7 @@ from tests.engine.types import archive_of, create, ended, errors_of, jpeg
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LINKER, GC, REPORTER, EXPORTER = TaskType.LINKER, TaskType.GC, TaskType.REPORTER, TaskType.EXPORTER
+MATCH = TaskType.CROSS_MATCH
 THEIRS = UUID(int=77)
 """A list of the other account."""
 CLUSTERING = {"objects_type": "faces", "filters": {}, "descriptor": {"type": "face"}}
@@ -28,6 +29,7 @@ OF_EVENTS = CLUSTERING | {"objects_type": "events"}
 
 FACES, EVENTS = {"objects_type": "faces"}, {"objects_type": "events"}
 FOREIGN = {"filters": {"account_id": str(OTHER_ACCOUNT)}}
+SIDES = {"reference_type": "faces", "candidate_type": "faces"}
 
 REFUSED = [
     ("unknown column of faces", EXPORTER, {**FACES, "columns": ["age"]}, 12022, "columns.0"),
@@ -69,6 +71,19 @@ REFUSED = [
     ("task that is absent", REPORTER, {"filters": {"task_id": 10**9}}, 28001, "1000000000"),
     ("task by text", REPORTER, {"filters": {"task_id": "1"}}, 12022, "task_id"),
     ("report of another account", REPORTER, {"filters": {"task_id": 1, **FOREIGN["filters"]}}, 12022, "account_id"),
+    ("match without a side", MATCH, {"filters": {"reference_type": "faces"}}, 12022, "candidate_type"),
+    ("match of unknown objects", MATCH, {"filters": SIDES | {"candidate_type": "x"}}, 12022, "candidate_type"),
+    ("bodies of faces", MATCH, {"filters": SIDES | {"descriptor": {"type": "body"}}}, 12022, "descriptor"),
+    ("match of another account", MATCH, {"filters": SIDES | FOREIGN["filters"]}, 12022, "filters.account_id"),
+    (
+        "references of another account",
+        MATCH,
+        {"filters": SIDES | {"reference_filters": FOREIGN["filters"]}},
+        12022,
+        "reference_filters.account_id",
+    ),
+    ("threshold beyond 1", MATCH, {"filters": SIDES, "threshold": 1.1}, 12022, "threshold"),
+    ("no candidates wanted", MATCH, {"filters": SIDES, "limit": 0}, 12022, "limit"),
 ]
 
 
@@ -162,6 +177,16 @@ def delete_one(account, ids, task):
     registry.faces().delete_faces(account, ids[:1])
 
 
+def replace_one(account, ids, task):
+    """Another face under the same id."""
+    delete_one(account, ids, task)
+    registry.faces().add_faces(account, [NewFace(ids[0], user_data="other", descriptors={SFACE.number: vector(9)})])
+
+
+def drop_descriptors(account, ids, task):
+    registry.faces().delete_descriptors(account, ids, version=SFACE.number)
+
+
 def drop_list(account, ids, task):
     registry.faces().delete_lists(account, [UUID(task.content["list_id"])])
 
@@ -174,10 +199,13 @@ def drop_samples(account, ids, task):
 
 def drop_inputs(account, ids, task):
     task.refresh_from_db()
-    artefacts.storage().delete(task.inputs["ids"]["path"])
+    planned = task.inputs.get("ids") or task.inputs["reference_ids"]
+    artefacts.storage().delete(planned["path"])
 
 
 ALL_GONE = {"filters": {"user_data": "nobody"}}
+NO_REFERENCES = SIDES | {"reference_filters": ALL_GONE["filters"]}
+NO_CANDIDATES = SIDES | {"candidate_filters": ALL_GONE["filters"]}
 LATER = [
     ("gc of nothing", GC, {"target": "faces", **ALL_GONE}, nothing, Status.DONE, set()),
     ("gc of what is gone", GC, {"target": "faces"}, delete_all, Status.DONE, set()),
@@ -191,6 +219,20 @@ LATER = [
     ("link of what is gone", LINKER, {**FACES, "create_list": 1}, delete_all, Status.DONE, {22004}),
     ("link to a list that is gone", LINKER, {**FACES, "create_list": 1}, drop_list, Status.FAILED, {22003, 28113}),
     ("gc whose plan is gone", GC, {"target": "faces"}, drop_inputs, Status.FAILED, {28115, 28113}),
+    ("gc of one that is another", GC, {"target": "faces"}, replace_one, Status.DONE, set()),
+    ("export of one that is another", EXPORTER, FACES, replace_one, Status.DONE, set()),
+    ("link of one that is another", LINKER, {**FACES, "create_list": 1}, replace_one, Status.DONE, set()),
+    ("report of one that is another", REPORTER, {}, replace_one, Status.DONE, set()),
+    ("report of one that is gone", REPORTER, {}, delete_one, Status.DONE, {22004}),
+    ("report of what is gone", REPORTER, {}, delete_all, Status.DONE, {22004}),
+    ("report without an image", REPORTER, {"save_images": 1}, drop_samples, Status.DONE, {13003}),
+    ("report whose plan is gone", REPORTER, {}, drop_inputs, Status.FAILED, {28115, 28113}),
+    ("match of one that is gone", MATCH, {"filters": SIDES}, delete_one, Status.DONE, set()),
+    ("match of one that is another", MATCH, {"filters": SIDES}, replace_one, Status.DONE, set()),
+    ("match without descriptors", MATCH, {"filters": SIDES}, drop_descriptors, Status.DONE, set()),
+    ("match whose plan is gone", MATCH, {"filters": SIDES}, drop_inputs, Status.FAILED, {28115, 28113}),
+    ("match without references", MATCH, {"filters": NO_REFERENCES}, nothing, Status.FAILED, {28022}),
+    ("match without candidates", MATCH, {"filters": NO_CANDIDATES}, nothing, Status.FAILED, {28022}),
 ]
 
 
@@ -198,10 +240,13 @@ LATER = [
     ("task_type", "content", "change", "status", "codes"), [row[1:] for row in LATER], ids=[row[0] for row in LATER]
 )
 def test_what_goes_wrong_behind_the_split_is_stored(
-    account, sent, work, settings, task_type, content, change, status, codes
+    account, sent, work, settings, finished_task, task_type, content, change, status, codes
 ):
-    settings.LUNATASKS_PART_SIZE = settings.LUNATASKS_GC_PART_SIZE = 3
+    settings.LUNATASKS_PART_SIZE = settings.LUNATASKS_GC_PART_SIZE = settings.LUNATASKS_TILE_ROWS = 3
     ids = people_with_samples(account)
+    if task_type == REPORTER:
+        clustering = finished_task([[str(face_id) for face_id in ids]], content=CLUSTERING)
+        content = {**content, "filters": {"task_id": clustering.pk}}
     task = create(account, task_type, content)
     work(1)
     change(account, ids, task)

@@ -13,6 +13,7 @@ from lunatasks.luna_services.ports import NewEvent, NewFace
 from tasks_app import artefacts, services
 from tasks_app.states import Status, TaskType
 from tests.engine.conftest import people
+from tests.engine.types import ended, stored
 
 
 @pytest.fixture
@@ -230,3 +231,30 @@ def test_only_the_result_stays(make_faces, match):
     task = match()
 
     assert list(artefacts.walk(artefacts.folder_of_task(task.pk))) == [task.result_path]
+
+
+def test_a_second_task_and_a_rerun_give_the_same_bytes(make_faces, match, settings, work):
+    settings.LUNATASKS_TILE_ROWS = 3
+    make_faces(4, 3)
+    first, second = match(), match()
+    before = stored(first)
+
+    services.rerun_task(task_id=first.pk)
+    work()
+
+    assert stored(ended(first)) == stored(second) == before
+    assert result_of(first)
+
+
+def test_what_changes_behind_the_split_is_matched_as_it_was(make_faces, match, account, sent, work, settings):
+    settings.LUNATASKS_TILE_ROWS = 3
+    ids = make_faces(4, 3)
+    wanted = result_of(match())
+    filters = {"reference_type": "faces", "candidate_type": "faces"}
+    task = services.create_task(account_id=account, task_type=TaskType.CROSS_MATCH, content={"filters": filters})
+    work(1)
+    registry.faces().delete_faces(account, ids[:5])
+
+    work()
+
+    assert result_of(ended(task)) == wanted
