@@ -9,6 +9,8 @@ from django.utils import timezone
 from tasks_app.states import TERMINAL, Status, Step, TaskType
 
 TERMINAL_VALUES = sorted(int(status) for status in TERMINAL)
+BLOCK = 16_384
+"""Ids of a block, of which an index has the earliest and the latest time; see `tasks_app.blocks`."""
 
 
 class Claimable(models.Model):
@@ -89,6 +91,8 @@ class Task(Claimable, Stored):
                 F("account_id"), F("id").desc(), "create_time", "end_time", "task_type", name="task_account_times"
             ),
             models.Index(F("id").desc(), "create_time", "end_time", name="task_times"),
+            models.Index(F("id") / BLOCK, "create_time", name="task_block_create_time"),
+            models.Index(F("id") / BLOCK, "end_time", name="task_block_end_time"),
             models.Index(F("account_id"), F("task_status"), F("id").desc(), name="task_account_status"),
             models.Index(F("task_status"), F("id").desc(), name="task_status"),
             models.Index(F("task_type"), F("id").desc(), "account_id", name="task_type_account"),

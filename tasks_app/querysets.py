@@ -8,16 +8,16 @@ from uuid import UUID
 
 import orjson
 from django.db import connection
-from django.db.models import F, Model, QuerySet
+from django.db.models import F, Max, Min, Model, QuerySet
 
-from tasks_app import statements
+from tasks_app import blocks, statements
 from tasks_app.models import Task
 
 Row = TypeVar("Row", bound=Model)
 
 MAX_OFFSET = 2**63 - 1
 DEEP = 50_000
-"""From this offset on it pays to ask from which end a page is nearer."""
+"""From this offset on it pays to count to a row near the page, by several processes, and to walk from there."""
 NEAR = 200
 """Up to this offset rows are read at once; beyond it their ids first, from an index alone."""
 
@@ -65,40 +65,54 @@ def page_of(
     On a deep page, and with several filters, ids come first, from an index alone: every skipped row would be read
     otherwise.
     """
-    if offset + size > MAX_OFFSET:
+    beyond = offset + size > MAX_OFFSET or ("id__in" in lookups and offset >= len(lookups["id__in"]))
+    bounded = None if beyond else blocks.narrowed(model, lookups)
+    if bounded is None:
         return []
-    ends_early = any(name.endswith("__lt") for name in lookups) and connection.vendor == "postgresql"
-    near = offset <= NEAR and statements.is_plain(lookups) and not ends_early
-    if near and len(lookups) <= 1:
-        return statements.newest(model, columns, lookups, offset=offset, size=size)
+    near = offset <= NEAR and statements.is_plain(bounded)
+    if near and len(bounded) <= 1:
+        return statements.newest(model, columns, bounded, offset=offset, size=size)
     manager = model._default_manager  # noqa: SLF001  Django's name for the manager of any model
-    rows = manager.filter(**lookups)
-    if ends_early and _is_cheaper_by_time(model, lookups, rows):
-        rows = rows.annotate(place=F("id") + 0).order_by("-place")  # not the order of an index: the filter goes first
+    rows = manager.filter(**bounded)
     if near:
-        ids = [row["id"] for row in statements.newest(model, ("id",), lookups, offset=offset, size=size)]
+        ids = [row["id"] for row in statements.newest(model, ("id",), bounded, offset=offset, size=size)]
+    elif offset >= DEEP and connection.vendor == "postgresql":
+        # expected without the bounds of the id: the planner takes them and the time for unrelated
+        expected = estimated_count(manager.filter(**lookups))
+        ids = ids_from_pivot(rows, expected=expected, offset=offset, size=size)
+    elif "task_id__in" in lookups and connection.vendor == "postgresql" and estimated_count(rows) < DEEP:
+        # not the order of an index: the newest rows of all would be read until ten are of those tasks
+        ids = ids_of(rows.annotate(place=F("id") + 0).order_by("-place"), offset=offset, size=size)
     else:
         ids = ids_of(rows, offset=offset, size=size)
     return list(manager.filter(id__in=ids).order_by("-id").values(*columns))
 
 
 def ids_of(rows: QuerySet[Row], *, offset: int, size: int) -> list[int]:
-    """Ids of one page, newest first; a page past the middle is looked for from the other end."""
-    if offset >= DEEP and connection.vendor == "postgresql" and offset > estimated_count(rows) / 2:
-        total = rows.count()
-        last, first = total - offset - size, total - offset
-        oldest = rows.order_by("id").values_list("id", flat=True)
-        return list(oldest[max(last, 0) : first])[::-1] if first > 0 else []
+    """Ids of one page, newest first, or in the order that the rows have."""
     newest = rows if rows.query.order_by else rows.order_by("-id")
     return list(newest.values_list("id", flat=True)[offset : offset + size])
 
 
-def _is_cheaper_by_time(model: type[Model], lookups: Mapping[str, Any], rows: QuerySet[Any]) -> bool:
-    """Whether fewer rows match than are newer than all that match; the planner takes times for spread evenly."""
-    open_ended = {name: value for name, value in lookups.items() if not name.endswith("__lt")}
-    matching = estimated_count(rows)
-    newer = estimated_count(model._default_manager.filter(**open_ended)) - matching  # noqa: SLF001
-    return matching < newer
+def ids_from_pivot(rows: QuerySet[Row], *, expected: int, offset: int, size: int) -> list[int]:
+    """The same for a deep page: PostgreSQL counts rows faster than it skips them.
+
+    Counted are the rows from the id on that has about `offset` rows above it, if rows lie evenly; the page is looked
+    for from there in both directions. Past what is `expected` all are counted: the page is near the last, or beyond it.
+    """
+    pivot = 0
+    if offset < expected:
+        ends = rows.aggregate(low=Min("id"), high=Max("id"))
+        low, high = ends["low"] or 0, ends["high"] or 0
+        pivot = high - (high - low) * offset // expected
+    above = rows.filter(id__gte=pivot)
+    count = above.count()
+    first, last = count - offset - size, count - offset
+    oldest = above.order_by("id").values_list("id", flat=True)
+    found = list(oldest[max(first, 0) : last])[::-1] if last > 0 else []
+    if first >= 0 or not pivot:
+        return found
+    return found + ids_of(rows.filter(id__lt=pivot), offset=max(-last, 0), size=size - len(found))
 
 
 def estimated_count(rows: QuerySet[Row]) -> int:

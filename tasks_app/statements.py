@@ -41,7 +41,8 @@ class Statement:
 def is_plain(lookups: Mapping[str, Any]) -> bool:
     """Whether each lookup is one parameter of the statement."""
     return not any(
-        isinstance(value, list) or (name not in KEYS and isinstance(value, int) and abs(value) > LARGEST_INTEGER)
+        isinstance(value, list)
+        or (_column(name) not in KEYS and isinstance(value, int) and abs(value) > LARGEST_INTEGER)
         for name, value in lookups.items()
     )
 
@@ -92,11 +93,14 @@ def _statement(
 
 
 def _field(model: type[Model], lookup: str) -> "Field[Any, Any]":
-    name = lookup
-    for bound in BOUNDS:
-        name = name.removesuffix(bound)
-    found: Field[Any, Any] = model._meta.get_field(name)  # type: ignore[assignment]  # noqa: SLF001
+    found: Field[Any, Any] = model._meta.get_field(_column(lookup))  # type: ignore[assignment]  # noqa: SLF001
     return found
+
+
+def _column(lookup: str) -> str:
+    for bound in BOUNDS:
+        lookup = lookup.removesuffix(bound)
+    return lookup
 
 
 def _prepared(field: "Field[Any, Any]", value: Any) -> Any:

@@ -102,3 +102,14 @@ def test_every_page_is_the_slice_of_the_whole_list(tasks, account, monkeypatch, 
             for size in (1, 3, 1000):
                 found = querysets.page_of(Task, ("id", "account_id"), lookups, offset=offset, size=size)
                 assert found == whole[offset : offset + size], (lookups, offset, size)
+
+
+@pytest.mark.parametrize("expected", [0, 1, 7, 15, 20, 1000])
+def test_a_page_looked_for_from_a_pivot_is_the_slice_of_the_whole_list(tasks, account, expected):
+    tasks[4].delete()
+    for rows in (Task.objects.all(), Task.objects.filter(account_id=account), Task.objects.none()):
+        whole = [task.pk for task in rows.order_by("-id")]
+        for offset in range(22):
+            for size in (1, 3, 1000):
+                found = querysets.ids_from_pivot(rows, expected=expected, offset=offset, size=size)
+                assert found == whole[offset : offset + size], (offset, size)
