@@ -182,6 +182,15 @@ def test_attributes_are_kept_or_replaced_by_a_newer_generation(faces, account, s
     assert (card.attributes_generation, card.attributes_sample_ids) == (2, (sample_id,))
 
 
+def test_an_attribute_that_was_not_estimated_stays(faces, account, stored):
+    [face_id] = stored(1, attributes=BasicAttributes(ethnicity=3))
+
+    for generation, new in ((1, BasicAttributes(30, 1)), (2, BasicAttributes(gender=0))):
+        faces.put_attributes(account, [NewAttributes(face_id, new, generation=generation)])
+
+    assert faces.get_faces(account, [face_id])[0].attributes == BasicAttributes(30, 0, 3)
+
+
 def test_what_may_be_extracted_comes_with_samples_and_generation(faces, account):
     one, two, three = (UUID(int=number) for number in (1, 2, 3))
     sample_id = uuid4()

@@ -131,6 +131,25 @@ def test_missing_attributes_of_faces_are_estimated(faces, extract, account):
     assert result_of(extract("basic_attributes")) == []
 
 
+@pytest.mark.parametrize("missing", [True, False])
+def test_an_ethnic_group_that_is_known_stays_for_nothing_here_estimates_it(account, extract, missing):
+    face_id, event_id, sample_id = uuid4(), uuid4(), uuid4()
+    [found] = extractor().extract(photo(NAMES[0]).read_bytes())
+    registry.faces().add_faces(
+        account, [NewFace(face_id, attributes=BasicAttributes(ethnicity=4), sample=found.sample)]
+    )
+    registry.image_store().put_image(account, registry.buckets().face_samples, sample_id, found.sample)
+    event = NewEvent(event_id=event_id, ethnic_group=4, face_detections=(Detection(sample_id=sample_id),))
+    registry.events().add_events(account, [event])
+
+    for objects_type in ("faces", "events"):
+        assert len(result_of(extract("basic_attributes", objects_type=objects_type, missing=missing))) == 1
+
+    [face], [event] = registry.faces().get_faces(account, [face_id]), registry.events().get_events(account, [event_id])
+    assert (face.attributes.gender, face.attributes.ethnicity) == (1, 4)
+    assert (event.gender, event.ethnic_group) == (1, 4)
+
+
 def test_attributes_of_the_same_sample_are_those_of_the_photo(faces, extract, account):
     extract("basic_attributes")
 

@@ -130,14 +130,19 @@ def pages_of(rows: QuerySet[Any], key: str, chunk: int) -> Iterator[list[UUID]]:
 
 
 def put_attributes(owners: QuerySet[Any], attributes: Sequence[NewAttributes], *, ethnicity: str) -> list[UUID]:
-    """Update locked rows whose attributes are older; `ethnicity` is their column of it. Returns whose changed."""
+    """Update locked rows whose attributes are older; `ethnicity` is their column of it. Returns whose changed.
+
+    What was not estimated stays as it is.
+    """
     changed, newest = [], _newest(attributes)
     for row in owners:
         new = newest[row.pk]
         if new.generation <= row.attributes_generation and not _never_extracted(row):
             continue
-        row.age, row.gender = new.attributes.age, new.attributes.gender
-        setattr(row, ethnicity, new.attributes.ethnicity)
+        estimated = {"age": new.attributes.age, "gender": new.attributes.gender, ethnicity: new.attributes.ethnicity}
+        for name, value in estimated.items():
+            if value is not None:
+                setattr(row, name, value)
         row.attributes_generation = new.generation
         row.attributes_sample_ids = uuids_to_bytes(new.sample_ids)
         changed.append(row)

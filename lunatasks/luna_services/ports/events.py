@@ -267,6 +267,7 @@ class Events(Protocol):
     def put_attributes(self, account_id: UUID, attributes: Sequence[NewAttributes]) -> list[UUID]:
         """Store age, gender and ethnic group, at most 1000 a call; those with the same or a newer generation stay.
 
+        What is null was not estimated: what the object has of it stays.
         Returns the ids of events that exist. Everything or nothing. Raises BadValue.
         """
         ...

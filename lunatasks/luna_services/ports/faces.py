@@ -180,6 +180,7 @@ class Faces(Protocol):
     def put_attributes(self, account_id: UUID, attributes: Sequence[NewAttributes]) -> list[UUID]:
         """Store basic attributes, at most 1000 a call; those with the same or a newer generation stay.
 
+        What is null was not estimated: what the object has of it stays.
         Returns the ids of faces that exist. Everything or nothing. Raises BadValue.
         """
         ...
