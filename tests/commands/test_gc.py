@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from lunatasks.luna_services import registry
-from lunatasks.luna_services.ports import FaceFilters, NewFace
+from lunatasks.luna_services.ports import EventFilters, FaceFilters, NewEvent, NewFace
 from tasks_app.management import waiting
 from tasks_app.models import Task
 from tasks_app.states import Status, TaskType
@@ -54,6 +54,31 @@ def test_old_faces_go(ages, account, worked):
     assert faces_of(account) == set(ages[1:])
     assert out.splitlines()[1].endswith("done: 1 found, 0 parts failed")
     assert "no worker has taken it yet" in err
+
+
+def test_old_events_go_and_the_parts_are_shown(account, other_account, sent, monkeypatch, settings):
+    settings.LUNATASKS_GC_PART_SIZE = 1
+    times = [timezone.now() - timedelta(days=days) for days in (50, 40, 20)]
+    for owner in (account, other_account):
+        registry.events().add_events(owner, [NewEvent(event_id=uuid4(), create_time=moment) for moment in times])
+
+    def work_off_one(seconds):
+        message = sent.pop(0)
+        getattr(jobs, message.entry)(**message.arguments)
+
+    monkeypatch.setattr(waiting.time, "sleep", work_off_one)
+    monkeypatch.setattr(waiting, "QUIET_SECONDS", 0)
+    out, err = gc("--target", "events", "--older-than", "30d", "--account", str(other_account), "--wait")
+
+    assert out.splitlines()[1].endswith("done: 2 found, 0 parts failed")
+    assert [line.partition(": ")[2] for line in err.splitlines()] == [
+        "no worker has taken it yet",
+        "in progress, parts 0/2",
+        "in progress, parts 1/2",
+        "collect results, parts 2/2",
+    ]
+    counts = [registry.events().count_events(EventFilters(account_id=owner)) for owner in (account, other_account)]
+    assert counts == [3, 1]
 
 
 def test_a_dry_run_counts(ages, account, worked):

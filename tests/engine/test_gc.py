@@ -18,6 +18,7 @@ from tests.engine.types import (
     add_events,
     body_id,
     create,
+    drop_image,
     ended,
     errors_of,
     full_event,
@@ -271,3 +272,40 @@ def test_events_of_another_account_stay(transactional_db, account, other_account
 
     assert event_ids(other_account) == set(theirs)
     assert images_left(other_account, theirs) == [1, 1, 1]
+
+
+def test_a_dry_run_and_a_second_task_of_events(transactional_db, account, collect):
+    ids = add_events(account, [full_event(number) for number in range(1, 6)])
+    options = {"remove_samples": True, "remove_image_origins": True}
+
+    assert result_of(collect("events", dry_run=True, **options)) == texts(ids)
+    assert event_ids(account) == set(ids)
+    assert images_left(account, ids) == [5, 5, 5]
+    assert result_of(collect("events", **options)) == texts(ids)
+    assert result_of(collect("events", **options)) == []
+
+
+def test_images_that_are_not_in_the_store_any_more_stop_no_gc(transactional_db, account, collect):
+    ids = add_events(account, [full_event(number) for number in range(1, 6)])
+    buckets = registry.buckets()
+    drop_image(account, buckets.face_samples, sample_id(1))
+    drop_image(account, buckets.image_origins, origin_id(2))
+
+    task = collect("events", remove_samples=True, remove_image_origins=True)
+
+    assert (result_of(task), errors_of(task)) == (texts(ids), [])
+    assert images_left(account, ids) == [0, 0, 0]
+
+
+def test_events_that_come_later_or_are_gone_already_make_no_difference(transactional_db, account, sent, work):
+    ids = add_events(account, [full_event(number) for number in range(1, 6)], images=False)
+    task = create(account, TaskType.GC, {"target": "events", "store_results": True})
+    work(1)
+    registry.events().delete_events(account, ids[:2])
+    later = add_events(account, [full_event(9)], images=False)
+
+    work()
+
+    assert result_of(ended(task)) == texts(ids)
+    assert errors_of(task) == []
+    assert event_ids(account) == set(later)

@@ -13,8 +13,8 @@ from sklearn.metrics import auc, roc_curve
 from errors_app.models import TaskError
 from lunatasks import errors
 from lunatasks.luna_services import registry
-from lunatasks.luna_services.descriptors import SFACE, normalise, similarity
-from lunatasks.luna_services.ports import NewEvent, NewFace
+from lunatasks.luna_services.descriptors import SFACE, SFACE_MIRRORED, normalise, similarity
+from lunatasks.luna_services.ports import NewEvent, NewFace, StoredDescriptor
 from tasks_app import artefacts, services
 from tasks_app.states import Status, TaskType
 from workers.task_types import roc
@@ -251,6 +251,25 @@ def test_objects_without_descriptor_are_stored_errors_and_leave_the_counts(hard,
     assert found == [(28023, 404, str(gone)), (28024, 404, str(bare))]
     assert result_of(task)["counts"] == whole["counts"] | {"excluded": 2}
     assert result_of(task)["roc"] == whole["roc"]
+
+
+def test_descriptors_of_another_version_never_meet_those_of_the_default(hard, evaluate, account):
+    ids, vectors, labels = hard
+    whole = result_of(evaluate(markup_of(ids, labels)))
+    first, second = (NewFace(UUID(int=number), descriptors={SFACE_MIRRORED.number: vectors[0]}) for number in (5, 6))
+    registry.faces().add_faces(account, [first, second])
+    registry.faces().put_descriptors(account, [StoredDescriptor(ids[0], SFACE_MIRRORED.number, vectors[1])])
+
+    task = evaluate([*markup_of(ids, labels), *markup_of([first.face_id, second.face_id], [labels[0], labels[1]])])
+
+    assert task.task_status == Status.DONE
+    found = set(TaskError.objects.values_list("error_code", "additional_info"))
+    assert found == {(28024, str(first.face_id)), (28024, str(second.face_id))}
+    assert result_of(task)["counts"] == whole["counts"] | {"excluded": 2}
+    assert [result_of(task)[name] for name in ("roc", "AUC", "scores")] == [
+        whole[name] for name in ("roc", "AUC", "scores")
+    ]
+    assert result_of(task)["method"]["descriptor_version"] == SFACE.number
 
 
 def test_faces_of_another_account_are_missing(evaluate, other_account):
