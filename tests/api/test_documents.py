@@ -3,6 +3,8 @@
 import re
 import string
 from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
 
 import pytest
 import yaml
@@ -78,6 +80,27 @@ def test_no_setting_can_show_a_secret(secret, name):
         shown = str(effective.masked({"ANY": value}))
         assert secret not in shown
         assert effective.MASK in shown
+
+
+SHOWN = sorted(name for name in dir(django_settings) if effective._group_of(name))
+
+
+@hypothesis_settings(deadline=None, max_examples=300)
+@given(secret=words, name=st.sampled_from(SHOWN), place=st.sampled_from(["password", "access_key", "Token", "PWD"]))
+def test_whichever_setting_holds_a_secret_does_not_show_it(secret, name, place):
+    secret = f"~{secret}~"
+    values = {each: getattr(django_settings, each) for each in SHOWN}
+    for value in (
+        f"rediss://somebody:{secret}@host:1/0",
+        f"https://host/x?{place}={secret}",
+        {"deep": [{place: secret}]},
+        [f"https://{secret}@host/"],
+    ):
+        with mock.patch.object(effective, "settings", SimpleNamespace(**values | {name: value})):
+            shown = effective.effective_settings()
+        assert secret not in str(shown)
+        assert any(name in group for group in shown.values())
+        assert secret not in effective.as_text(shown)
 
 
 def test_no_secret_of_the_settings_is_shown(root, settings):

@@ -1,14 +1,18 @@
 """Version, health and the pages of error codes."""
 
+import io
 import tomllib
 from pathlib import Path
 
 import pytest
-from django.db import OperationalError
+from django.core.files.storage import storages
+from django.db import OperationalError, connection
 from redis import ConnectionError as RedisDown
 
 from lunatasks.api import health
 from lunatasks.api.version import VERSION
+from lunatasks.luna_services import registry
+from lunatasks.luna_services.ports import PortError
 from tests.api.conftest import error_of
 
 
@@ -62,14 +66,55 @@ def test_all_parts_that_are_down_are_named(root, monkeypatch):
 
 
 @pytest.mark.django_db
-def test_services_are_asked_only_when_wanted(root, all_well, monkeypatch):
-    monkeypatch.setattr(health, "_faces", down(OSError("away")))
+def test_a_database_that_refuses_to_work_is_named(root, all_well):
+    def refuse(execute, sql, parameters, many, context):
+        raise OperationalError("away")
+
+    with connection.execute_wrapper(refuse):
+        response = root.get("/healthcheck")
+
+    assert error_of(response) == (502, 28105)
+    assert response.json()["detail"] == "database"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("alias", ["results", "default"])
+def test_a_storage_that_takes_no_file_is_named(root, all_well, alias):
+    place = Path(storages[alias].path("health"))
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text("a file where a folder is needed")
+
+    response = root.get("/healthcheck")
+
+    assert error_of(response) == (502, 28105)
+    assert response.json()["detail"] == "storage"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("alias", ["results", "default"])
+def test_a_storage_that_gives_back_other_bytes_is_named(root, all_well, monkeypatch, alias):
+    monkeypatch.setattr(storages[alias], "open", lambda name, mode: io.BytesIO(b"other"))
+
+    assert root.get("/healthcheck").json()["detail"] == "storage"
+
+
+class Away:
+    """A service that does not answer, whatever it is asked."""
+
+    def __getattr__(self, name):
+        return down(PortError("away"))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("service", ["faces", "events", "image_store", "handlers"])
+def test_each_service_is_asked_and_named_only_when_wanted(root, all_well, monkeypatch, service):
+    monkeypatch.setattr(registry, service, Away)
 
     assert root.get("/healthcheck").status_code == 200
     assert root.get("/healthcheck", include_luna_services=0).status_code == 200
     response = root.get("/healthcheck", include_luna_services=1)
     assert error_of(response) == (502, 28105)
-    assert response.json()["detail"] == "luna-faces"
+    assert response.json()["detail"] == f"luna-{service.replace('_', '-')}"
 
 
 @pytest.mark.django_db
