@@ -7,6 +7,7 @@ import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from lunatasks.api import request_id
+from lunatasks.api.models import AccessToken
 from lunatasks.errors import CATALOGUE
 from tests.api.conftest import error_of
 
@@ -69,19 +70,34 @@ def comparable(response, number: int) -> tuple[int, bytes]:
     return response.status_code, response.content.replace(f"'{number}'".encode(), b"<id>")
 
 
+@pytest.fixture(params=["query", "token", "token and query"])
+def limits(request, api, settings):
+    """What limits a request to the account of `api`: (query, headers)."""
+    query = f"?account_id={api.account}" if "query" in request.param else ""
+    if "token" not in request.param:
+        return query, {}
+    settings.LUNATASKS_API_AUTH = "token"
+    token = AccessToken(name="somebody", account_id=api.account, can_write=True).issue()
+    return query, {"Authorization": f"Bearer {token}"}
+
+
 @pytest.mark.django_db
-def test_another_accounts_object_answers_exactly_like_an_absent_one(api, finished_task, make_error, other_account):
+def test_another_accounts_object_answers_exactly_like_an_absent_one(
+    api, finished_task, make_error, other_account, limits
+):
     task = finished_task(account_id=other_account)
     error = make_error(task)
-    mine = f"?account_id={api.account}"
+    query, headers = limits
 
     for name, route in routes():
         if name not in BY_TASK | BY_ERROR:
             continue
         foreign, absent = (error.pk if name in BY_ERROR else task.pk), 87654321
         for method in METHODS:
-            seen = comparable(api.client.generic(method, path_of(route, foreign) + mine), foreign)
-            unseen = comparable(api.client.generic(method, path_of(route, absent) + mine), absent)
+            seen, unseen = (
+                comparable(api.client.generic(method, path_of(route, number) + query, headers=headers), number)
+                for number in (foreign, absent)
+            )
             assert seen == unseen, (name, method)
             assert seen[0] in (404, 405), (name, method)
     task.refresh_from_db()
@@ -102,14 +118,14 @@ def test_a_malformed_account_is_refused_wherever_one_may_be_given(api, make_erro
 
 
 @pytest.mark.django_db
-def test_lists_and_counts_hold_only_the_accounts_own(api, make_error, make_task, other_account):
+def test_lists_and_counts_hold_only_the_accounts_own(api, make_error, make_task, other_account, limits):
     make_error(make_task(account_id=other_account))
-    mine = {"account_id": str(api.account)}
+    query, headers = limits
 
-    assert api.get("/tasks", **mine).json() == {"tasks": []}
-    assert api.get("/tasks/errors", **mine).json() == {"errors": []}
-    assert api.get("/tasks/count", **mine).json() == {"count": 0}
-    assert api.get("/tasks/errors/count", **mine).json() == {"count": 0}
+    for name, route in routes():
+        if name in BY_FILTER:
+            (found,) = api.client.get(path_of(route, 0) + query, headers=headers).json().values()
+            assert found in ([], 0), name
 
 
 @pytest.mark.django_db
