@@ -79,7 +79,9 @@ def schema_of(statement, operation):
         schema = operation["requestBody"]["content"]["application/json"]["schema"]
         return schema["properties"].get(name), {"required": name in schema["required"]}
     if name == "Content-Type":  # OpenAPI says it as the type of the body
-        types = list(operation.get("requestBody", {}).get("content", {}))
+        if "requestBody" not in operation:
+            return None, None
+        types = list(operation["requestBody"]["content"])
         return {"type": "string", "enum": types}, {"required": False}
     for parameter in operation["parameters"]:
         if (parameter["in"], parameter["name"]) == (place, name):
@@ -288,10 +290,19 @@ def test_every_statement_holds_or_is_an_intended_deviation(operation, service):
     assert broken == []
 
 
-def test_every_deviation_is_one():
-    known = {key_of(statement) for statement in STATEMENTS}
+SLIPS_OF_VALUES = {"response tasks[].task_type", "response task_type"}
+"""Their deviation is in the value, of which an answer shows the type only."""
 
-    assert not [key for key in DEVIATIONS if key not in known]
+
+def test_every_deviation_is_one(service):
+    deviating = [statement for statement in STATEMENTS if is_deviation(statement)]
+
+    assert set(DEVIATIONS) <= {key_of(statement) for statement in deviating}
+    assert [
+        statement
+        for statement in deviating
+        if statement["subject"] not in SLIPS_OF_VALUES and holds(statement, service)
+    ] == []
 
 
 def test_every_operation_of_the_document_is_in_the_reference_or_ours():
@@ -330,7 +341,7 @@ def test_thirty_statements_changed_at_random_are_all_noticed(seed, service):
     for position in chance.sample(range(len(STATEMENTS)), CHANGES):
         wrong = changed(STATEMENTS[position], chance)
         statements = [*STATEMENTS[:position], wrong, *STATEMENTS[position + 1 :]]
-        if is_deviation(wrong) or holds(wrong, service, statements):
-            unnoticed.append(wrong)
+        if is_deviation(wrong) or (key_of(wrong) not in DEVIATIONS and holds(wrong, service, statements)):
+            unnoticed.append(wrong)  # of a deviation that holds its own test tells
 
     assert unnoticed == []
