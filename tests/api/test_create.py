@@ -182,6 +182,16 @@ def test_a_body_longer_than_the_limit_is_refused_before_it_is_read(api, settings
     Task.objects.all().delete()
 
 
+def test_the_limit_of_a_body_is_32_mib(api):
+    limit = 32 * 2**20
+
+    assert error_of(api.post(CLUSTERING, body=b" " * limit)) == (400, 12030)
+    for longer in (limit + 1, 33 * 2**20):
+        response = api.post(CLUSTERING, body=b" " * longer)
+        assert error_of(response) == (413, 28102)
+        assert response.json()["detail"] == f"body larger than {limit}"
+
+
 def test_a_body_that_hides_its_length_is_refused_while_it_is_read(api, settings):
     settings.LUNATASKS_MAX_BODY = 2000
     chunked = {"HTTP_TRANSFER_ENCODING": "chunked", "CONTENT_LENGTH": ""}
@@ -335,6 +345,25 @@ def test_the_description_of_an_export_is_refused_beyond_128_characters(api, monk
 
     assert error_of(api.post("/tasks/exporter", document)) == (400, 12022)
     assert error_of(api.post("/tasks/linker", document)) == (501, 28108)
+
+
+@pytest.mark.usefixtures("every_worker", "sent")
+@pytest.mark.parametrize("name", sorted(CREATIONS))
+def test_the_longest_description_is_128_characters_of_an_export_and_4096_of_others(api, finished_task, name):
+    longest = 128 if name == "exporter" else 4096
+    special = {
+        "reporter": lambda: {"filters": {"task_id": finished_task([]).pk}},
+        "estimator": lambda: SMALL[TaskType.ESTIMATOR] | {"handler": {"policies": {}}},
+    }
+    content = special.get(name, lambda: SMALL[CREATIONS[name]])()
+
+    taken = api.post(f"/tasks/{name}", {"content": content, "description": "\U0001f642" * longest})
+    longer = api.post(f"/tasks/{name}", {"content": content, "description": "x" * (longest + 1)})
+
+    assert taken.status_code == 202, taken.content
+    assert Task.objects.get(pk=taken.json()["task_id"]).description == "\U0001f642" * longest
+    assert error_of(longer) == (400, 12022)
+    assert "Path: 'description'" in longer.json()["detail"]
 
 
 def test_every_threshold_that_is_accepted_is_a_finite_share(api, sent):
