@@ -17,6 +17,7 @@ from errors_app.models import TaskError
 from tasks_app.models import Subtask, Task
 from tasks_app.states import TERMINAL, Status, Step, TaskType
 from tests.cleaning import clean_quickly
+from tests.remembering import remember
 
 ACCOUNT = UUID("6d071cca-fda5-4a03-84d5-5bea65904480")
 OTHER_ACCOUNT = UUID("0b1c2d3e-4f50-4617-8293-a4b5c6d7e8f9")
@@ -50,6 +51,12 @@ def private_storages(settings, tmp_path):
     static = tmp_path / "static"  # whitenoise warns when it is absent
     static.mkdir()
     settings.STATIC_ROOT = static
+
+
+@pytest.fixture(autouse=True)
+def remembered_faces(monkeypatch):
+    """Hundreds of tests show the same few photos; tests of the models themselves do without."""
+    remember(monkeypatch)
 
 
 @pytest.fixture(autouse=True)

@@ -24,6 +24,11 @@ from tests.photos import encoded, extractor, opened, photo
 OBAMA = ["obama/obama.jpg", "obama/obama2.jpg", "obama/obama3.jpg"]
 
 
+@pytest.fixture(autouse=True)
+def remembered_faces():
+    """The nets themselves are tested here."""
+
+
 def only_face(name: str):
     [face] = extractor().extract(photo(name).read_bytes())
     return face

@@ -21,6 +21,11 @@ from tests.photos import encoded, opened, photo
 OBAMA = ["obama/obama.jpg", "obama/obama2.jpg", "obama/obama3.jpg"]
 
 
+@pytest.fixture(autouse=True)
+def remembered_faces():
+    """The nets themselves are tested here."""
+
+
 def descriptor(name: str, version: int) -> np.ndarray:
     [face] = extractor_of(version).extract(photo(name).read_bytes())
     return face.descriptor
