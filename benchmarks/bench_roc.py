@@ -31,7 +31,7 @@ PHOTOS = 10
 NOISE = 2.0
 KEY_FPRS = [0.1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6]
 BIN_BITS = 22
-ROWS = 1000
+ROWS = 256
 
 
 def main() -> None:
