@@ -25,12 +25,13 @@ import pyzipper
 from django.conf import settings
 from stacks import peak_memory, processor_seconds
 
+from lunatasks.luna_services.descriptors import SFACE_MIRRORED
 from lunatasks.luna_services.embedded.face_models.extractor import Wanted, default_extractor
 from lunatasks.luna_services.embedded.sample_photos import samples_folder
 from workers.files.archives import Archive, limits_of_settings
 from workers.torture.stack import ACCOUNT, Stack, StackError
 
-FEW = 60
+FEW, MORE = 60, 300
 POLICIES = {"extract_policy": {"extract_basic_attributes": 1}}
 
 
@@ -42,6 +43,7 @@ def main() -> None:
     photos = sample_photos()
     bench_extractor(photos[:FEW])
     bench_handler(photos[:FEW])
+    bench_extraction(photos[:MORE])
     bench_archives(photos[:FEW])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / ACCOUNT / "photos.zip"
@@ -83,12 +85,41 @@ def bench_extractor(photos: list[bytes]) -> None:
 
 def bench_handler(photos: list[bytes]) -> None:
     """Photos through a handler into stored events with samples, by `importfaces --events`, one process."""
-    with Stack() as stack, tempfile.TemporaryDirectory() as folder:
+    with Stack() as stack:
+        summary = imported(stack, photos, "--events")
+    print(f"photos by a handler  {summary['photos_per_second']:8.1f}/s  into events, wall time, one process")
+
+
+def imported(stack: Stack, photos: list[bytes], *options: str) -> dict:
+    """What `importfaces` tells of the photos."""
+    stack.command("migrate", "--verbosity", "0")
+    with tempfile.TemporaryDirectory() as folder:
         for number, photo in enumerate(photos):
             (Path(folder) / f"{number}.jpg").write_bytes(photo)
-        stack.command("migrate", "--verbosity", "0")
-        summary = json.loads(stack.command("importfaces", folder, "--events", "--json"))
-    print(f"photos by a handler  {summary['photos_per_second']:8.1f}/s  into events, wall time, one process")
+        summary: dict = json.loads(stack.command("importfaces", folder, "--json", *options))
+    return summary
+
+
+def bench_extraction(photos: list[bytes]) -> None:
+    """Descriptors of another version of faces with samples, from the POST to the end, one worker."""
+    with Stack(workers=1) as stack:
+        imported(stack, photos)
+        stack.start()
+        content = {
+            "extraction_target": "face_descriptor",
+            "options": {"descriptor_version": SFACE_MIRRORED.number},
+            "filters": {"objects_type": "faces"},
+        }
+        used, started = processor_seconds(stack), time.perf_counter()
+        task_id = create(stack, "additional_extract", content)
+        stack.finish(task_id, within=300)
+        took, used = time.perf_counter() - started, processor_seconds(stack) - used
+        count = len(json.loads(stack.result(task_id))["result"])
+        peak = peak_memory(stack)
+    print(
+        f"extraction, 1 worker {count / took:8.1f}/s  {count} faces in {took:.1f} s, {used / count * 1e3:.0f} ms each"
+    )
+    print(f"  peak memory        {peak:8.0f} MiB")
 
 
 def bench_archives(photos: list[bytes]) -> None:
@@ -127,7 +158,8 @@ def bench_estimator(root: Path, count: int, workers: int) -> float:
         stack.start()
         used = processor_seconds(stack)
         started = time.perf_counter()
-        task_id = create(stack)
+        source = {"source_type": "zip", "reference": "photos.zip"}
+        task_id = create(stack, "estimator", {"handler": {"policies": POLICIES}, "source": source})
         stack.finish(task_id, within=300 + 3 * count)
         took = time.perf_counter() - started
         rows = json.loads(stack.result(task_id))["result"]
@@ -141,10 +173,9 @@ def bench_estimator(root: Path, count: int, workers: int) -> float:
     return count / took
 
 
-def create(stack: Stack) -> int:
-    """The task over the zip; its id."""
-    body = {"content": {"handler": {"policies": POLICIES}, "source": {"source_type": "zip", "reference": "photos.zip"}}}
-    status, _, answer = stack.request("POST", "/1/tasks/estimator", body)
+def create(stack: Stack, resource: str, content: dict) -> int:
+    """The task; its id."""
+    status, _, answer = stack.request("POST", f"/1/tasks/{resource}", {"content": content})
     if status != 202:
         raise StackError(f"the task was refused with {status}: {answer[:500]!r}")
     return int(json.loads(answer)["task_id"])
