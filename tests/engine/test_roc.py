@@ -13,8 +13,8 @@ from sklearn.metrics import auc, roc_curve
 from errors_app.models import TaskError
 from lunatasks import errors
 from lunatasks.luna_services import registry
-from lunatasks.luna_services.descriptors import SFACE, SFACE_MIRRORED, normalise, similarity
-from lunatasks.luna_services.ports import NewEvent, NewFace, StoredDescriptor
+from lunatasks.luna_services.descriptors import SFACE, normalise, similarity
+from lunatasks.luna_services.ports import NewEvent, NewFace
 from tasks_app import artefacts, services
 from tasks_app.states import Status, TaskType
 from workers.task_types import roc
@@ -253,25 +253,6 @@ def test_objects_without_descriptor_are_stored_errors_and_leave_the_counts(hard,
     assert result_of(task)["roc"] == whole["roc"]
 
 
-def test_descriptors_of_another_version_never_meet_those_of_the_default(hard, evaluate, account):
-    ids, vectors, labels = hard
-    whole = result_of(evaluate(markup_of(ids, labels)))
-    first, second = (NewFace(UUID(int=number), descriptors={SFACE_MIRRORED.number: vectors[0]}) for number in (5, 6))
-    registry.faces().add_faces(account, [first, second])
-    registry.faces().put_descriptors(account, [StoredDescriptor(ids[0], SFACE_MIRRORED.number, vectors[1])])
-
-    task = evaluate([*markup_of(ids, labels), *markup_of([first.face_id, second.face_id], [labels[0], labels[1]])])
-
-    assert task.task_status == Status.DONE
-    found = set(TaskError.objects.values_list("error_code", "additional_info"))
-    assert found == {(28024, str(first.face_id)), (28024, str(second.face_id))}
-    assert result_of(task)["counts"] == whole["counts"] | {"excluded": 2}
-    assert [result_of(task)[name] for name in ("roc", "AUC", "scores")] == [
-        whole[name] for name in ("roc", "AUC", "scores")
-    ]
-    assert result_of(task)["method"]["descriptor_version"] == SFACE.number
-
-
 def test_faces_of_another_account_are_missing(evaluate, other_account):
     ids, vectors, labels = look_alikes(2, 2)
     store(other_account, ids, vectors)
@@ -358,15 +339,6 @@ def test_fewer_than_two_descriptors_have_no_pair(evaluate, account, count):
         "people": count, "objects": count, "mated": 0, "nonmated": 0, "excluded": 2 - count
     }  # fmt: skip
     assert result_of(task)["top_hits"][0] == {"N": 1, "probability": None}
-
-
-def test_attributes_are_refused_with_28108(hard, evaluate):
-    ids, _, labels = hard
-
-    task = evaluate(markup_of(ids, labels, name="attribute_id"))
-
-    assert task.task_status == Status.FAILED
-    assert TaskError.objects.get().error_code == 28108
 
 
 def test_faces_and_events_can_be_marked_together(hard, evaluate, account):
