@@ -50,7 +50,7 @@ CONTENT_EXAMPLES: dict[TaskType, dict[str, dict[str, Any]]] = {
         "missing attributes": {"extraction_target": "basic_attributes", "filters": {"objects_type": "faces"}},
         "descriptors of another version": {
             "extraction_target": "face_descriptor",
-            "options": {"missing": True, "descriptor_version": 1001},
+            "options": {"missing": True, "descriptor_version": 1002},
             "filters": {"objects_type": "faces"},
         },
     },
