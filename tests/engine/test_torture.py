@@ -2,14 +2,16 @@
 
 import hashlib
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
 from workers.faults import POINTS
 from workers.torture import ground, mix
 from workers.torture.checker import Violation
+from workers.torture.harness import Torture
 from workers.torture.plan import KILLS, make_plan
 from workers.torture.promises import TEXTS, Table
 from workers.torture.world import _is_whole
@@ -73,6 +75,62 @@ def test_only_twice_the_promised_time_is_a_violation(seconds, count):
     table.time("P4", seconds)
 
     assert len(table.violations) == count
+
+
+# -- the verdict -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def judged(monkeypatch, capsys):
+    """What the command says after a torture of 7 kills that left a table."""
+
+    def judge(table, **options):
+        def run(torture):
+            torture.table, torture.acts = table, SimpleNamespace(kills=7)
+
+        monkeypatch.setattr(Torture, "run", run)
+        call_command("torture", kills=7, seed=3, **options)
+        return capsys.readouterr().out
+
+    return judge
+
+
+def full_table():
+    table = Table()
+    for name in TEXTS:
+        table.count(name, "times")
+    return table
+
+
+def test_without_violations_every_promise_was_kept(judged):
+    assert "7 kills with seed 3: every promise was kept" in judged(full_table())
+
+
+@pytest.mark.parametrize("promise", TEXTS)
+def test_a_violation_of_any_promise_is_a_failure(judged, promise):
+    table = full_table()
+    table.blame([Violation(promise, "broken")])
+
+    with pytest.raises(CommandError, match="1 violations"):
+        judged(table)
+
+
+@pytest.mark.parametrize("promise", TEXTS)
+def test_a_promise_that_was_not_put_to_the_test_is_a_failure(judged, promise):
+    table = full_table()
+    table.rows[promise].counts.clear()
+
+    with pytest.raises(CommandError, match=rf"not tried: {promise}$"):
+        judged(table)
+
+
+def test_a_deliberate_bug_must_be_found(judged):
+    with pytest.raises(CommandError, match="the bug no_fencing was not found by 7 kills"):
+        judged(full_table(), bug="no_fencing")
+
+    table = full_table()
+    table.blame([Violation("P3", "found")])
+    assert "the bug no_fencing was found by 7 kills" in judged(table, bug="no_fencing")
 
 
 # -- files -------------------------------------------------------------------------------------------
