@@ -170,6 +170,20 @@ def test_one_encrypted_entry_among_others_needs_the_password(estimate):
     assert errors_of(estimate(mixed, Status.FAILED)) == [(errors.ArchiveRefused.code, None)]
 
 
+def test_an_entry_under_another_password_is_an_error_of_that_entry(estimate):
+    out = io.BytesIO()
+    with pyzipper.AESZipFile(out, "w", encryption=pyzipper.WZ_AES) as archive:
+        for name, password in {"a.jpg": b"first", "b.jpg": b"second", "c.jpg": b"first"}.items():
+            archive.setpassword(password)
+            archive.writestr(name, SMALL)
+
+    task = estimate(out.getvalue(), authorization={"password": "first"})
+
+    assert [row["status"] for row in result_of(task)] == [1, 0, 1]
+    assert "password" in result_of(task)[1]["error"]["detail"]
+    assert errors_of(task) == [(errors.ImageRefused.code, "b.jpg")]
+
+
 def test_a_comment_that_looks_like_an_end_leads_nowhere(estimate):
     data = zip_of(Record("a.jpg", SMALL), comment=b"PK\5\6 is not the end")
 

@@ -36,6 +36,11 @@ from tests.engine.types import (
 from workers.task_types.columns import EVENT_COLUMNS, FACE_COLUMNS
 
 FACE_NAMES = list(COLUMNS["faces"])
+MANUAL_IDS = (
+    "557d54ec-29ad-4f3c-93b4-c9092ef12515",
+    "8950722f-3fd4-4223-b48f-03f95f0e8dfb",
+    "8f4f0070-c464-460b-bf78-fac225df72e9",
+)
 EVIL = ["=1+1", "+1", "-1", "@a", "\ttab", "\rreturn", 'say "hi"', "a,b;c", "two\r\nlines", "ünï 中 🙂", "'", " =1", ""]
 
 
@@ -113,6 +118,24 @@ def test_the_table_equals_one_written_row_by_row(make_exportable, export, delimi
     assert archive.table == obvious_table(FACE_NAMES, delimiter)
     assert task.count_task_parts_all == 5
     assert archive.names == [f"task_{task.pk}.csv", "manifest.json"]
+
+
+def test_the_example_of_the_manual_is_what_comes_out(transactional_db, account, export, settings):
+    first, second, list_id = (UUID(text) for text in MANUAL_IDS)
+    registry.faces().ensure_list(account, list_id)
+    face = NewFace(first, external_id="gate 1", user_data="=door", sample=jpeg(1))
+    registry.faces().add_faces(account, [face], list_id=list_id)
+    registry.faces().add_faces(account, [NewFace(second, external_id="gate 1", user_data="visitor"), NewFace(uuid4())])
+
+    task = export(filters={"external_ids": ["gate 1"]}, columns=["user_data", "lists"], save_images=1)
+
+    archive, manual = archive_of(task), (settings.BASE_DIR / "docs/tasks/exporter.rst").read_text()
+    lines = [line.strip() for line in manual.splitlines()]
+    start = lines.index("face_id,user_data,lists")
+    assert archive.table.decode().splitlines() == lines[start : start + 3]
+    assert archive.manifest["files"][0]["sha256"] in manual
+    facts = {name: value for name, value in archive.manifest.items() if name != "files"}
+    assert orjson.dumps(facts)[:-1].decode() in " ".join(lines).replace(": ", ":").replace(", ", ",")
 
 
 def test_columns_come_in_the_order_asked_for(make_exportable, export):
