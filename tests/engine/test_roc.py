@@ -1,6 +1,5 @@
 """A ROC from request to result, in this process, against scikit-learn and all pairs one after the other."""
 
-import tracemalloc
 from collections import Counter
 from itertools import combinations
 from uuid import UUID
@@ -178,24 +177,6 @@ def test_the_bytes_are_the_same_whatever_the_parts(hard, evaluate, settings, mon
 
     assert task.count_task_parts_all > 40
     assert bytes_of(task) == whole
-
-
-def test_all_scores_need_no_more_memory_than_was_set(account, evaluate, settings):
-    settings.LUNATASKS_MEMORY_MB = 4
-    ids, vectors, labels = look_alikes(350, 4)
-    for some in (slice(1000), slice(1000, 1400)):
-        store(account, ids[some], vectors[some])
-    markup = markup_of(ids, labels)
-
-    tracemalloc.start()
-    try:
-        task = evaluate(markup, key_FPRs=[0.1])
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-
-    assert result_of(task)["counts"]["objects"] == 1400
-    assert peak < 8 * 2**20, f"{peak / 2**20:.1f} MiB; 979 300 scores alone are 7.5"
 
 
 @pytest.mark.parametrize("collected", [0, 3, 10**6])
