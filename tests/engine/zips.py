@@ -25,7 +25,7 @@ class Record:
 
 def zip_of(*records: Record, count: int | None = None, comment: bytes = b"") -> bytes:
     """The bytes of a zip with these records."""
-    body, directory = b"", b""
+    body, directory = bytearray(), bytearray()
     for record in records:
         name = record.name.encode("utf-8", "surrogateescape")
         local = name if record.local_name is None else record.local_name.encode()
@@ -39,7 +39,8 @@ def zip_of(*records: Record, count: int | None = None, comment: bytes = b"") -> 
             CENTRAL.pack(b"PK\1\2", 3 << 8 | 20, 20, *common, len(name), 0, 0, 0, 0, record.mode << 16, offset) + name
         )
     total = len(records) if count is None else count
-    return body + directory + END.pack(b"PK\5\6", 0, 0, total, total, len(directory), len(body), len(comment)) + comment
+    end = END.pack(b"PK\5\6", 0, 0, total, total, len(directory), len(body), len(comment))
+    return bytes(body + directory) + end + comment
 
 
 def deflated(data: bytes) -> bytes:
