@@ -161,6 +161,11 @@ BAD_POLICIES = [
     ),
     ({"conditional_tags_policy": [{"tag": "x", "filters": {"gender": 0}}]}, "conditional_tags_policy.0.filters"),
     (
+        {"conditional_tags_policy": [{"tag": "x", "filters": {"ethnicities": [1]}}]},
+        "conditional_tags_policy.0.filters.ethnicities",
+    ),
+    ({"extract_policy": {"extract_ethnicities": 1}}, "extract_policy.extract_ethnicities"),
+    (
         {"conditional_tags_policy": [{"tag": "x", "filters": {"match": [{"label": "a"}]}}]},
         "conditional_tags_policy.0.filters.match",
     ),

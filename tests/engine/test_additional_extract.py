@@ -267,3 +267,11 @@ def test_a_model_that_is_not_there_is_a_clear_error_at_creation(db, account, tar
 
     with pytest.raises(errors.NotAvailable):
         services.create_task(account_id=account, task_type=TaskType.ADDITIONAL_EXTRACT, content=content)
+
+
+@pytest.mark.parametrize("name", ["ethnicity", "ethnic_group", "extract_ethnicities"])
+def test_ethnicity_cannot_be_asked_for(db, account, name):
+    content = {"extraction_target": "basic_attributes", "options": {name: 1}, "filters": {"objects_type": "faces"}}
+
+    with pytest.raises(errors.BadBody, match=rf"content\.options\.{name}"):
+        services.create_task(account_id=account, task_type=TaskType.ADDITIONAL_EXTRACT, content=content)

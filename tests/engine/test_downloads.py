@@ -162,9 +162,11 @@ def test_addresses_that_only_look_public_are_not(settings):
     allowed = allowed_of_settings()
 
     private = ("127.0.0.1", "10.1.2.3", "192.168.0.1", "169.254.169.254", "100.64.0.1", "224.0.0.1", "::1")
-    for address in (*private, "::ffff:10.0.0.1", "fe80::1", "fc00::1"):
+    translated = ("::ffff:10.0.0.1", "64:ff9b::10.0.0.1", "64:ff9b:1::10.0.0.1", "2002:a00:1::1", "::10.0.0.1")
+    for address in (*private, *translated, "fe80::1", "fc00::1", "fec0::1", "ff0e::1", "2001::1"):
         assert not allowed.permits_address(ip_address(address)), address
-    assert allowed.permits_address(ip_address("93.184.216.34"))
+    for address in ("93.184.216.34", "::ffff:93.184.216.34", "2606:2800:220:1::1"):
+        assert allowed.permits_address(ip_address(address)), address
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ BLOCK = 2**18
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _NET_ERRORS = (OSError, http.client.HTTPException, UnicodeError)
+_UNICAST = ipaddress.ip_network("2000::/3")
 _MOVED = (301, 302, 303, 307, 308)
 
 
@@ -53,7 +54,7 @@ class Allowed:
         mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
         if mapped is not None:
             address = mapped
-        return self._is_listed(address) or (address.is_global and not address.is_multicast)
+        return self._is_listed(address) or _is_public(address)
 
     def _is_listed(self, address: Address) -> bool:
         return any(address in network for network in self.networks)
@@ -162,6 +163,13 @@ def _copy(answer: http.client.HTTPResponse, sink: Sink, most: int, check: Callab
     if answer.length:
         raise SourceRefused("the download broke off")
     return size
+
+
+def _is_public(address: Address) -> bool:
+    if isinstance(address, ipaddress.IPv6Address):
+        # others than these may be translated into private IPv4 addresses (RFC 6052, 4291)
+        return address.is_global and address in _UNICAST and address.sixtofour is None
+    return address.is_global and not address.is_multicast
 
 
 def _as_address(host: str) -> Address | None:
