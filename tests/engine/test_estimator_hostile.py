@@ -99,6 +99,23 @@ def test_more_entries_than_allowed_are_refused(estimate, settings):
     assert errors_of(task) == [(errors.ArchiveRefused.code, None)]
 
 
+def test_more_bytes_than_allowed_are_refused_before_they_are_unpacked(estimate, settings):
+    settings.LUNATASKS_ARCHIVE_UNPACKED_MB = 1
+
+    task = estimate(zip_of(Record("a.bmp", SMALL, size=2**20, method=8), Record("b.jpg", SMALL)), Status.FAILED)
+
+    assert errors_of(task) == [(errors.ArchiveRefused.code, None)]
+
+
+@pytest.mark.parametrize(("ratio", "words"), [(10, "10 times"), (10**6, "cannot be decoded")])
+def test_the_ratio_of_a_bomb_is_a_setting(estimate, settings, ratio, words):
+    settings.LUNATASKS_ARCHIVE_RATIO = ratio
+
+    [row] = result_of(estimate(zip_of(REFUSED_ENTRIES["bomb by ratio"][0])))
+
+    assert words in row["error"]["detail"]
+
+
 def test_a_count_that_lies_is_counted_again(estimate, settings):
     settings.LUNATASKS_ARCHIVE_ENTRIES = 3
 

@@ -1,5 +1,6 @@
 """Linking from request to result, in this process."""
 
+import os
 from pathlib import Path
 from uuid import UUID, uuid4, uuid5
 
@@ -9,7 +10,7 @@ from django.core.files.storage import default_storage
 
 from lunatasks.luna_services import registry
 from lunatasks.luna_services.descriptors import SFACE, normalise
-from lunatasks.luna_services.embedded.models import Face, FaceLink, FaceList, StoredFile
+from lunatasks.luna_services.embedded.models import Face, FaceLink, FaceList, FaceSample, StoredFile
 from lunatasks.luna_services.ports import FaceFilters, NewFace
 from tasks_app import services, transitions
 from tasks_app.states import Status, TaskType
@@ -249,12 +250,16 @@ def test_the_face_of_an_event_is_linked_itself_and_once(transactional_db, accoun
 def test_a_rerun_makes_no_second_face(transactional_db, account, link, work):
     ids = add_events(account, [full_event(number) for number in range(1, 5)])
     task = link(objects_type="events", create_list=1)
+    samples = set(FaceSample.objects.values_list("face_id", "sample_id"))
+    files = sum(len(names) for _, _, names in os.walk(default_storage.location))
 
     services.rerun_task(task_id=task.pk)
     work()
 
     assert result_of(ended(task)) == texts(face_of(task, event_id) for event_id in ids)
     assert (Face.objects.count(), FaceLink.objects.count(), FaceList.objects.count()) == (4, 4, 1)
+    assert set(FaceSample.objects.values_list("face_id", "sample_id")) == samples
+    assert sum(len(names) for _, _, names in os.walk(default_storage.location)) == files == StoredFile.objects.count()
 
 
 def test_what_an_event_lacks_is_a_stored_error(transactional_db, account, sent, work):
