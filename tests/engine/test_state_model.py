@@ -1,7 +1,7 @@
 """Tasks and parts against a simple model: several workers, transitions in any order."""
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import HealthCheck, settings, strategies
@@ -29,6 +29,8 @@ MAX_LOST = 2
 LEASES = strategies.sampled_from([ALIVE, ALIVE, EXPIRED])
 TASKS = strategies.runner().flatmap(lambda engine: strategies.sampled_from(sorted(engine.model) or [0]))
 """A task that is there, else none at all."""
+LATEST = 4
+"""Claims that are looked at after every step."""
 BEHIND = strategies.sampled_from([0, 0, 0, 1])
 
 
@@ -99,6 +101,7 @@ class Engine(RuleBasedStateMachine):
         super().__init__()
         self.model: dict[int, TaskModel] = {}
         self.paths = itertools.count()
+        self.claims: list[TaskFence | PartFence] = []
 
     def teardown(self):
         Task.objects.all().delete()
@@ -130,7 +133,7 @@ class Engine(RuleBasedStateMachine):
         task = transitions.create(account_id=ACCOUNT, task_type=TaskType.CLUSTERING, content={})
         self.model[task.pk] = TaskModel()
 
-    @rule(task_id=TASKS, how=strategies.sampled_from(["cancel", "rerun", "rerun", "rerun", "delete"]))
+    @rule(task_id=TASKS, how=strategies.sampled_from(["cancel", "rerun", "rerun", "again", "delete"]))
     def disturb(self, task_id, how):
         getattr(self, how)(task_id)
 
@@ -159,6 +162,11 @@ class Engine(RuleBasedStateMachine):
         task.run += 1
         task.status, task.lost, task.path, task.lease = Status.PENDING, 0, "", None
         task.step = Step.RESTART if afresh else Step.RESUME
+
+    def again(self, task_id):
+        """Both at once: what was claimed before may look like what waits now, but for its run."""
+        self.cancel(task_id)
+        self.rerun(task_id)
 
     def delete(self, task_id):
         ended = task_id not in self.model or self.model[task_id].status in TERMINAL
@@ -191,6 +199,7 @@ class Engine(RuleBasedStateMachine):
         assert (claimed is not None) == expected
         if claimed is None:
             return None
+        self.claims.append(claimed)
         task = self.model[task_id]
         task.attempt, task.lease = task.attempt + 1, lease
         if task.status == Status.PENDING:
@@ -224,6 +233,7 @@ class Engine(RuleBasedStateMachine):
         assert (claimed is not None) == expected
         if claimed is None:
             return None
+        self.claims.append(claimed)
         part.attempt, part.status, part.lease = part.attempt + 1, Status.IN_PROGRESS, lease
         return claimed
 
@@ -248,14 +258,33 @@ class Engine(RuleBasedStateMachine):
                 transitions.start_parts(fence, count=count, last=last, inputs={})
             return
         last = last or fence.phase == 2
-        transitions.clear_unplanned_parts(fence)
-        transitions.add_parts(fence, range(count), first=0)
+        self.write_parts(task, fence, count)
         transitions.start_parts(fence, count=count, last=last, inputs={})
-        for row in Subtask.objects.filter(task_id=fence.task_id, phase=fence.phase):
-            task.parts[row.pk] = PartModel(fence.run, fence.phase, row.number)
         task.step, task.lease, task.planned, task.last = Step.PARTS, None, fence.phase + 1, last
         if not count:
             task.end_phase()
+
+    def write_parts(self, task, fence, count):
+        transitions.clear_unplanned_parts(fence)
+        transitions.add_parts(fence, range(count), first=0)
+        task.parts = {pk: part for pk, part in task.parts.items() if part.phase < fence.phase}
+        for row in Subtask.objects.filter(task_id=fence.task_id, phase=fence.phase):
+            task.parts[row.pk] = PartModel(fence.run, fence.phase, row.number)
+        assert sum(part.phase == fence.phase for part in task.parts.values()) == count
+
+    @rule(fence=steps, count=strategies.sampled_from([1, 3, 3]))
+    def die_in_split(self, fence, count):
+        """Parts are written, and the worker is gone before the split has ended."""
+        task = self.holds_step(fence)
+        if fence.step != Step.SPLIT:
+            return
+        if task is None:
+            with pytest.raises(FenceLost):
+                transitions.add_parts(fence, range(count), first=0)
+            return
+        self.write_parts(task, fence, count)
+        transitions.extend_lease(fence, lease=EXPIRED, done=0, total=0)
+        task.lease = EXPIRED if task.lease is not None else None
 
     def reopen(self, fence):
         task = self.holds_step(fence)
@@ -386,6 +415,14 @@ class Engine(RuleBasedStateMachine):
             row.lease = None
             if isinstance(row, PartModel):
                 row.status = Status.PENDING
+            self.refuse_old_message(fence)
+
+    def refuse_old_message(self, fence):
+        """The message that this claim came by may arrive twice."""
+        old = replace(fence, attempt=fence.attempt - 1)
+        claim = transitions.claim_task if isinstance(fence, TaskFence) else transitions.claim_part
+
+        assert claim(old, worker="late", lease=ALIVE) is None
 
     @rule(task_id=TASKS)
     def rescue(self, task_id):
@@ -423,6 +460,31 @@ class Engine(RuleBasedStateMachine):
         if expected:
             part.status, part.lease, part.lost = Status.PENDING, None, part.lost + 1
 
+    @rule(target=works, fence=works)
+    def take_over_part(self, fence):
+        """The lease runs out, and another worker has the part before the first one wakes up."""
+        part = self.holds_part(fence)
+        if part is None:
+            return multiple()
+        assert transitions.extend_lease(fence, lease=EXPIRED, done=0, total=0)
+        part.lease = EXPIRED
+        self.rescue_part(Subtask.objects.get(pk=fence.part_id))
+        claimed = self.try_part(Subtask.objects.get(pk=fence.part_id), 0, ALIVE)
+        assert not fence.rows().exists()
+        return multiple() if claimed is None else claimed
+
+    @rule(target=steps, fence=steps)
+    def take_over_step(self, fence):
+        task = self.holds_step(fence)
+        if task is None or task.lease is None:
+            return multiple()
+        assert transitions.extend_lease(fence, lease=EXPIRED, done=0, total=0)
+        task.lease = EXPIRED
+        self.rescue_step(fence.task_id)
+        claimed = self.try_step(fence.task_id, 0, ALIVE)
+        assert not fence.rows().exists()
+        return multiple() if claimed is None else claimed
+
     # -- what holds at every moment
 
     @initialize()
@@ -457,6 +519,12 @@ class Engine(RuleBasedStateMachine):
             }  # fmt: skip
 
     @invariant()
+    def who_holds_a_claim_and_nobody_else_may_write(self):
+        for fence in self.claims[-LATEST:]:
+            row = self.holds_step(fence) if isinstance(fence, TaskFence) else self.holds_part(fence)
+            assert fence.rows().exists() == (row is not None)
+
+    @invariant()
     def the_counts_of_parts_are_right(self):
         for row in Task.objects.filter(step__in=[Step.PARTS, Step.MERGE]):
             assert (row.count_task_parts_done, row.count_task_parts_all) == self.model[row.pk].counts()
@@ -466,7 +534,7 @@ def test_any_order_of_transitions_by_several_workers_follows_the_model(transacti
     run_state_machine_as_test(
         Engine,
         settings=settings(
-            max_examples=30,
+            max_examples=24,
             stateful_step_count=50,
             deadline=None,
             suppress_health_check=list(HealthCheck),
