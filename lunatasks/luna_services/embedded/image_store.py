@@ -105,6 +105,19 @@ class EmbeddedImageStore:
         for page in _pages(account_id, bucket, is_image=False, chunk=chunk):
             yield [ObjectInfo(row.file_id, row.content_type, row.size) for row in page]
 
+    def iterate_orphans(self) -> Iterator[list[str]]:
+        """See the port."""
+        own = Bucket.objects.values_list("name", flat=True)
+        for bucket in sorted({*settings.LUNATASKS_BUCKETS.values(), *own}):
+            for folder in samples.folders(bucket):
+                yield samples.without_row(samples.files_of(folder))
+
+    def remove_orphans(self, names: Sequence[str]) -> int:
+        """See the port."""
+        left = samples.without_row(names)
+        samples.remove(left)
+        return len(left)
+
 
 def _require(bucket: str) -> None:
     if bucket not in settings.LUNATASKS_BUCKETS.values() and not Bucket.objects.filter(name=bucket).exists():

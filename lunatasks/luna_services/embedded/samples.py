@@ -1,7 +1,7 @@
 """Files of the image store: written before the rows that name them, removed after the rows are gone."""
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -16,6 +16,7 @@ from django.db.models import Q, QuerySet
 from lunatasks.luna_services.embedded.models import StoredFile
 
 JPEG = "image/jpeg"
+_NAMES = 500
 
 
 @dataclass
@@ -35,7 +36,7 @@ class WrittenFiles:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is not None:
-            _remove(self.names)
+            remove(self.names)
 
     def write_image(self, account_id: UUID, bucket: str, image_id: UUID, data: bytes) -> StoredFile:
         """Store a checked JPEG; the row is returned unsaved."""
@@ -96,7 +97,7 @@ def bucket_name(role: str) -> str:
 def remove_after_commit(names: Iterable[str]) -> None:
     """Remove files when the current transaction is committed."""
     gone = list(names)
-    transaction.on_commit(lambda: _remove(gone), robust=True)
+    transaction.on_commit(lambda: remove(gone), robust=True)
 
 
 def read(name: str) -> bytes | None:
@@ -108,10 +109,51 @@ def read(name: str) -> bytes | None:
         return None
 
 
+def folders(bucket: str) -> Iterator[str]:
+    """Folders of a bucket that hold files, of all accounts."""
+    for account in _listed(bucket)[0]:
+        if _uuid(account):
+            yield from (f"{bucket}/{account}/{part}" for part in _listed(f"{bucket}/{account}")[0])
+
+
+def without_row(names: Sequence[str]) -> list[str]:
+    """Those files of one folder that no row names."""
+    found: set[str] = set()
+    for start in range(0, len(names), _NAMES):
+        bucket, account, _, _ = names[start].split("/")
+        file_ids = [file_id for name in names[start : start + _NAMES] if (file_id := _uuid(_leaf(name)))]
+        found.update(stored_files(UUID(account), bucket, file_ids).values_list("name", flat=True))
+    return [name for name in names if name not in found]
+
+
+def files_of(folder: str) -> list[str]:
+    """Full names of the files in a folder."""
+    return [f"{folder}/{name}" for name in _listed(folder)[1]]
+
+
+def _leaf(name: str) -> str:
+    return name.rpartition("/")[2][:36]
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:  # a file or folder that is not ours, or never was finished
+        return None
+
+
+def _listed(folder: str) -> tuple[list[str], list[str]]:
+    try:
+        return default_storage.listdir(folder)
+    except FileNotFoundError:
+        return [], []
+
+
 def _by_id(row: tuple[int, UUID, str]) -> bytes:
     return row[1].bytes
 
 
-def _remove(names: Iterable[str]) -> None:
+def remove(names: Iterable[str]) -> None:
+    """Remove files; those that are gone do no harm."""
     for name in names:
         default_storage.delete(name)

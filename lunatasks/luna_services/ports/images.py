@@ -80,3 +80,11 @@ class ImageStore(Protocol):
     def iterate_objects(self, account_id: UUID, bucket: str, *, chunk: int = 1000) -> Iterator[list[ObjectInfo]]:
         """The account's objects in the bucket, ids ascending, in chunks."""
         ...
+
+    def iterate_orphans(self) -> Iterator[list[str]]:
+        """Files that no image or object names, of all accounts, folder by folder: some may be about to be named."""
+        ...
+
+    def remove_orphans(self, names: Sequence[str]) -> int:
+        """Remove those of the files, all of one folder, that still are orphans; their number."""
+        ...

@@ -13,6 +13,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 
 from workers import rescue
+from workers.orphans import OrphanSweep
 
 logger = logging.getLogger(__name__)
 
@@ -36,13 +37,14 @@ class Command(BaseCommand):
         self._loop(stop)
 
     def _loop(self, stop: threading.Event) -> None:
-        next_sweep = time.monotonic()
+        next_sweep, images = time.monotonic(), OrphanSweep()
         while not stop.is_set():
             try:
                 rescue.rescue_once()
                 if time.monotonic() >= next_sweep:
                     next_sweep = time.monotonic() + SWEEP_SECONDS
                     rescue.sweep_files()
+                images.step()
             except DatabaseError as error:
                 logger.warning("the database does not answer (%s)", type(error).__name__)
                 connection.close()
