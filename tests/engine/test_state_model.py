@@ -164,7 +164,8 @@ class Engine(RuleBasedStateMachine):
         task.step = Step.RESTART if afresh else Step.RESUME
 
     def again(self, task_id):
-        """Both at once: what was claimed before may look like what waits now, but for its run."""
+        """Right after a claim, which looks like what waits then, but for its run."""
+        self.try_step(task_id, 0, ALIVE)
         self.cancel(task_id)
         self.rerun(task_id)
 
