@@ -9,8 +9,6 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from workers.numeric.matching import NO_NEIGHBOURS as NO_NEIGHBOURS
 from workers.numeric.matching import Best as Best
@@ -80,6 +78,10 @@ def _stars(objects: NDArray[np.int64], edges: Pairs) -> Pairs:
 
 def components(count: int, edges: Pairs) -> NDArray[np.int64]:
     """(count,) labels of the connected components of an undirected graph; O(count + edges)."""
+    # half a second, which every process of the tree would pay at its start
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     graph = coo_array((np.ones(len(edges), dtype=np.int8), (edges[:, 0], edges[:, 1])), shape=(count, count))
     labels: NDArray[np.int64] = connected_components(graph, directed=False)[1].astype(np.int64)
     return labels

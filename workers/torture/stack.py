@@ -81,8 +81,8 @@ class Stack:
     def variables(self) -> dict[str, str]:
         """The environment of every process of the stack."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("LUNATASKS_")}
-        inherited.pop("DATABASE_URL", None)
-        inherited.pop("REDIS_URL", None)
+        for name in ("DATABASE_URL", "REDIS_URL", "PYTHONDONTWRITEBYTECODE"):
+            inherited.pop(name, None)
         own = {
             "LUNATASKS_HOME": str(self.home),
             "LUNATASKS_MODELS_DIR": str(settings.LUNATASKS_MODELS_DIR),
