@@ -79,7 +79,7 @@ class Stack:
         return urlunsplit(parts._replace(path=f"/{self.name}"))
 
     def variables(self) -> dict[str, str]:
-        """The environment of every process of the stack."""
+        """The environment of every process of the stack; so many start that their bytecode is kept."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("LUNATASKS_")}
         for name in ("DATABASE_URL", "REDIS_URL", "PYTHONDONTWRITEBYTECODE"):
             inherited.pop(name, None)
