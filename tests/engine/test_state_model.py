@@ -259,6 +259,7 @@ class Engine(RuleBasedStateMachine):
                 transitions.start_parts(fence, count=count, last=last, inputs={})
             return
         last = last or fence.phase == 2
+        self.write_parts(task, fence, count + 1)  # by an earlier try, which planned more
         self.write_parts(task, fence, count)
         transitions.start_parts(fence, count=count, last=last, inputs={})
         task.step, task.lease, task.planned, task.last = Step.PARTS, None, fence.phase + 1, last
