@@ -13,7 +13,7 @@ from workers.torture import ground, mix
 from workers.torture.checker import Violation
 from workers.torture.harness import Torture
 from workers.torture.plan import KILLS, make_plan
-from workers.torture.promises import TEXTS, Table
+from workers.torture.promises import SECONDS, TEXTS, Table
 from workers.torture.world import _is_whole
 
 # -- the plan ----------------------------------------------------------------------------------------
@@ -68,6 +68,19 @@ def test_the_table_shows_counts_times_and_violations_once():
     assert set(table.untried) == set(TEXTS) - {"P1", "P2", "P5"}
 
 
+def test_a_promise_of_time_is_untried_until_a_time_was_taken_and_notes_are_no_trials():
+    table = Table()
+    table.count("P4", "kills of the whole tree")
+    table.count("P9", "commits", 0)
+    table.note("P1", "events", 7)
+
+    assert {"P1", "P4", "P9"} <= set(table.untried)
+    assert "7 events" in table.render()
+
+    table.time("P4", 3.0)
+    assert "P4" not in table.untried
+
+
 @pytest.mark.parametrize(("seconds", "count"), [(15.1, 0), (29.9, 0), (30.1, 1)])
 def test_only_twice_the_promised_time_is_a_violation(seconds, count):
     table = Table()
@@ -97,8 +110,10 @@ def judged(monkeypatch, capsys):
 
 def full_table():
     table = Table()
-    for name in TEXTS:
-        table.count(name, "times")
+    for promise in TEXTS:
+        table.count(promise, "trials")
+    for promise in SECONDS:
+        table.time(promise, 1.0)
     return table
 
 

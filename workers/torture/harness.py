@@ -40,6 +40,8 @@ DRAIN_SECONDS = 180.0
 KILLS_BETWEEN_CHECKS = 20
 PART_SECONDS = 0.02
 POISONED = 3
+LONG = 500
+"""From so many kills on there are more cancels too."""
 TREE_DEATHS = ("part.computed", "split.committed", "merge.before_commit", "part.claimed", "split.parts_written",
                "artefact.renamed", "transaction.statement", "task.claimed")  # fmt: skip
 
@@ -158,7 +160,7 @@ class Torture:
     def _cancels(self) -> None:
         """Cancels at random phases; the time until the last worker has let go."""
         chance = chooser(self.options.seed, "cancels")
-        for _ in range(max(6, self.options.kills // 5)):
+        for _ in range(max(6, self.options.kills * (2 if self.options.kills >= LONG else 1) // 5)):
             job = self._slow_job(0.5)
             if chance.random() < 0.7:  # the others meet split and waiting parts too
                 wait_for(partial(self._leased, job.task_id), 10)
@@ -238,16 +240,20 @@ class Torture:
             del self.stack.environment[name]
         self._settings({"LUNATASKS_MAX_LOST": str(MANY_LOST)}, workers=2)
         points = chooser(self.options.seed, "deaths").sample(TREE_DEATHS, len(TREE_DEATHS))
-        for point in points[: max(1, self.options.kills // 60)]:
-            self._die_at(point)
+        wanted = max(1, self.options.kills // 60)
+        for point in points * 2:
+            wanted -= self._die_at(point)
+            if not wanted:
+                break
         self._drain()
 
-    def _die_at(self, point: str) -> None:
+    def _die_at(self, point: str) -> bool:
+        """Whether the point was reached."""
         order = self.world.order(point, "killtree")
         job = self._slow_job(0.1)
         if not wait_for(lambda: not order.exists(), 20):
             order.unlink(missing_ok=True)
-            return
+            return False
         killed, last = time.time(), self._last_event()
         held = self._leased(job.task_id)
         self.table.count("P4", "deaths by default settings")
@@ -255,6 +261,7 @@ class Torture:
         noticed = wait_for(lambda: self._is_noticed(job.task_id, held, last), 40)
         self.table.time("P4", time.time() - killed if noticed else 40.0)
         self.say(f"death of the tree at {point}: noticed after {time.time() - killed:.1f} s")
+        return True
 
     def _is_noticed(self, task_id: int, held: set[int], last: int) -> bool:
         """Every claim of the dead was released; when they held none, the task went on."""
@@ -343,7 +350,7 @@ class Torture:
         self.events += self.world.events(self.events[-1].id if self.events else 0)
         self.table.blame(check(self.events, max_lost=min(max_lost, MAX_LOST)))
         self.table.rows["P2"].counts["commits"] = self._commits()
-        self.table.rows["P4"].counts["events checked"] = len(self.events)
+        self.table.note("P4", "events checked", len(self.events))
 
     def _commits(self) -> int:
         return sum(event.kind == "part" and event.status == Status.DONE != event.old_status for event in self.events)

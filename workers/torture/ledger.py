@@ -88,8 +88,9 @@ class Ledger:
         return [job for number, job in sorted(self.jobs.items()) if statuses.get(number) in ACTIVE_VALUES]
 
     def ended(self) -> list[Job]:
+        """The others, those that are gone among them."""
         statuses = self.world.statuses()
-        return [job for number, job in sorted(self.jobs.items()) if statuses.get(number, 0) not in ACTIVE_VALUES]
+        return [job for number, job in sorted(self.jobs.items()) if statuses.get(number) not in ACTIVE_VALUES]
 
     def cancel(self, job: Job) -> int:
         """Cancel, and once more: the second time must be refused and change nothing."""

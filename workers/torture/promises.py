@@ -28,6 +28,8 @@ class Row:
     """What became of one promise."""
 
     counts: dict[str, int] = field(default_factory=dict)
+    notes: dict[str, int] = field(default_factory=dict)
+    """Figures that do not put the promise to the test."""
     times: list[float] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
 
@@ -42,6 +44,10 @@ class Table:
         """So many times was the promise put to the test."""
         counts = self.rows[promise].counts
         counts[what] = counts.get(what, 0) + number
+
+    def note(self, promise: str, what: str, number: int) -> None:
+        """A figure that is shown beside the counts."""
+        self.rows[promise].notes[what] = number
 
     def time(self, promise: str, seconds: float) -> None:
         """A measured time; twice the promised one is a violation."""
@@ -62,13 +68,17 @@ class Table:
 
     @property
     def untried(self) -> list[str]:
-        return [name for name, row in self.rows.items() if not row.counts and not row.violations]
+        """Promises that nothing put to the test, or whose time nobody took."""
+        return [name for name, row in self.rows.items() if not row.violations and not self._is_tried(name, row)]
+
+    def _is_tried(self, name: str, row: Row) -> bool:
+        return any(row.counts.values()) and bool(row.times or name not in SECONDS)
 
     def render(self) -> str:
         """The table as text."""
         lines = []
         for name, row in self.rows.items():
-            counts = ", ".join(f"{number} {what}" for what, number in row.counts.items()) or "not tried"
+            counts = ", ".join(f"{number} {what}" for what, number in (row.counts | row.notes).items()) or "not tried"
             lines.append((name, TEXTS[name], counts, _times(name, row.times), _verdict(row)))
         widths = [max(len(line[column]) for line in lines) for column in range(5)]
         rows = [
@@ -80,7 +90,7 @@ class Table:
 def _verdict(row: Row) -> str:
     if row.violations:
         return f"BROKEN ({len(row.violations)})"
-    return "kept" if row.counts else "-"
+    return "kept" if any(row.counts.values()) else "-"
 
 
 def _times(name: str, times: list[float]) -> str:
