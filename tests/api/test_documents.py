@@ -154,7 +154,9 @@ def test_the_committed_document_is_the_one_that_is_served(root, tmp_path):
     made = tmp_path / "openapi.yaml"
     call_command("spectacular", "--validate", "--fail-on-warn", "--file", str(made))
 
-    assert made.read_text() == (REPOSITORY / "docs/openapi.yaml").read_text(), "run: manage.py spectacular --file docs/openapi.yaml"
+    assert made.read_text() == (REPOSITORY / "docs/openapi.yaml").read_text(), (
+        "run: manage.py spectacular --file docs/openapi.yaml"
+    )
     assert yaml.safe_load(root.get("/docs/spec").content) == yaml.safe_load(made.read_text())
 
 
