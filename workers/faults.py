@@ -35,10 +35,12 @@ POINTS = (
     "rescue.found",
     "rescue.released",
     "heartbeat.beat",
+    "part.statement",
     "transaction.statement",
     "dispatch.send",
 )
-"""The last two are set by `workers.torture.hooks`: before every write inside a transaction, and after the commit."""
+"""The last three are set by `workers.torture.hooks`: before an update of parts and before every write inside a
+transaction, and after its commit."""
 ACTIONS = ("kill", "killtree", "stop", "nospace", "poison")
 
 

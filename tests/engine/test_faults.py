@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from lunatasks import errors
 from tasks_app import dispatch
-from tasks_app.models import Task
+from tasks_app.models import Subtask, Task
 from workers import faults
 from workers.files import artefacts as files
 from workers.torture import bugs, hooks
@@ -178,6 +178,20 @@ def test_a_process_may_die_before_every_write_of_a_transaction(folder, signals, 
         assert not Task.objects.exists()
         assert signals == []
         make_task()
+
+    assert signals == [(os.getpid(), signal.SIGKILL)]
+
+
+@pytest.mark.django_db
+def test_a_process_may_die_in_the_transaction_that_ends_a_part(folder, signals, make_task):
+    from django.db import connection
+
+    task = make_task()
+    (folder / "part.statement.kill").touch()
+    with connection.execute_wrapper(hooks._before_statement):
+        Task.objects.update(description="of a task")
+        assert signals == []
+        Subtask.objects.filter(task=task).update(worker="w")
 
     assert signals == [(os.getpid(), signal.SIGKILL)]
 

@@ -29,6 +29,7 @@ from workers.task_types import TYPES
 from workers.torture import bugs
 
 WRITES = ("UPDATE", "INSERT", "DELETE")
+PART_UPDATE = 'UPDATE "tasks_app_subtask"'
 SLEEP_SECONDS = 0.02
 
 
@@ -61,6 +62,8 @@ def _before_statement(
     execute: Callable[..., Any], sql: str, parameters: Any, many: bool, context: dict[str, Any]
 ) -> Any:
     if context["connection"].in_atomic_block and sql.startswith(WRITES):
+        if sql.startswith(PART_UPDATE):
+            faults.point("part.statement")
         faults.point("transaction.statement")
     return execute(sql, parameters, many, context)
 
