@@ -36,10 +36,11 @@ POINTS = (
     "rescue.released",
     "heartbeat.beat",
     "part.statement",
+    "task.statement",
     "transaction.statement",
     "dispatch.send",
 )
-"""The last three are set by `workers.torture.hooks`: before an update of parts and before every write inside a
+"""The last four are set by `workers.torture.hooks`: before an update of parts, of tasks, and before every write inside a
 transaction, and after its commit."""
 ACTIONS = ("kill", "killtree", "stop", "nospace", "poison")
 

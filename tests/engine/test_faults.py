@@ -183,15 +183,18 @@ def test_a_process_may_die_before_every_write_of_a_transaction(folder, signals, 
 
 
 @pytest.mark.django_db
-def test_a_process_may_die_in_the_transaction_that_ends_a_part(folder, signals, make_task):
+@pytest.mark.parametrize(
+    ("point", "model", "other"), [("part.statement", Subtask, Task), ("task.statement", Task, Subtask)]
+)
+def test_a_process_may_die_in_the_transaction_that_ends_a_part(folder, signals, make_task, point, model, other):
     from django.db import connection
 
-    task = make_task()
-    (folder / "part.statement.kill").touch()
+    make_task()
+    (folder / f"{point}.kill").touch()
     with connection.execute_wrapper(hooks._before_statement):
-        Task.objects.update(description="of a task")
+        other.objects.update(attempt=7)
         assert signals == []
-        Subtask.objects.filter(task=task).update(worker="w")
+        model.objects.update(attempt=7)
 
     assert signals == [(os.getpid(), signal.SIGKILL)]
 

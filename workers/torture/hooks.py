@@ -29,7 +29,7 @@ from workers.task_types import TYPES
 from workers.torture import bugs
 
 WRITES = ("UPDATE", "INSERT", "DELETE")
-PART_UPDATE = 'UPDATE "tasks_app_subtask"'
+UPDATES = {'UPDATE "tasks_app_subtask"': "part.statement", 'UPDATE "tasks_app_task"': "task.statement"}
 SLEEP_SECONDS = 0.02
 
 
@@ -62,8 +62,9 @@ def _before_statement(
     execute: Callable[..., Any], sql: str, parameters: Any, many: bool, context: dict[str, Any]
 ) -> Any:
     if context["connection"].in_atomic_block and sql.startswith(WRITES):
-        if sql.startswith(PART_UPDATE):
-            faults.point("part.statement")
+        for update, point in UPDATES.items():
+            if sql.startswith(update):
+                faults.point(point)
         faults.point("transaction.statement")
     return execute(sql, parameters, many, context)
 
