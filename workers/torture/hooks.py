@@ -29,7 +29,7 @@ from workers.task_types import TYPES
 from workers.torture import bugs
 
 WRITES = ("UPDATE", "INSERT", "DELETE")
-UPDATES = {'UPDATE "tasks_app_subtask"': "part.statement", 'UPDATE "tasks_app_task"': "task.statement"}
+PART_UPDATE, TASK_UPDATE = 'UPDATE "tasks_app_subtask"', 'UPDATE "tasks_app_task"'
 SLEEP_SECONDS = 0.02
 
 
@@ -62,9 +62,10 @@ def _before_statement(
     execute: Callable[..., Any], sql: str, parameters: Any, many: bool, context: dict[str, Any]
 ) -> Any:
     if context["connection"].in_atomic_block and sql.startswith(WRITES):
-        for update, point in UPDATES.items():
-            if sql.startswith(update):
-                faults.point(point)
+        if sql.startswith(PART_UPDATE):
+            faults.point("part.statement")
+        elif sql.startswith(TASK_UPDATE):
+            faults.point("task.statement")
         faults.point("transaction.statement")
     return execute(sql, parameters, many, context)
 
