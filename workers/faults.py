@@ -40,8 +40,8 @@ POINTS = (
     "transaction.statement",
     "dispatch.send",
 )
-"""The last four are set by `workers.torture.hooks`: inside a transaction before an update of parts, of tasks, and before
-every write, and after its commit."""
+"""The last four are set by `workers.torture.hooks`: inside a transaction before an update of parts, of tasks, and
+before every write, and after its commit."""
 ACTIONS = ("kill", "killtree", "stop", "nospace", "poison")
 
 
