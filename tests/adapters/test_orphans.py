@@ -5,6 +5,7 @@ from uuid import uuid4
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.db import transaction
 
 from lunatasks.luna_services import registry
 from lunatasks.luna_services.embedded import samples
@@ -77,7 +78,8 @@ def test_a_file_whose_row_comes_between_two_looks_stays(account, clock):
     sweep = OrphanSweep()
 
     a_round(sweep)
-    samples.save_rows([row])
+    with transaction.atomic():
+        samples.save_rows([row])
     clock[0] += orphans.PAUSE_SECONDS
 
     assert a_round(sweep) == 0
