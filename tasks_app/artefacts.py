@@ -60,7 +60,7 @@ def walk(folder: str) -> Iterator[str]:
 
 def is_named(task_id: int, path: str) -> bool:
     """Whether a committed row of the task names the file."""
-    task = Task.objects.filter(pk=task_id).first()
+    task = Task.without_content.filter(pk=task_id).first()
     if task is None:
         return False
     inputs = (value.get("path") for value in task.inputs.values() if isinstance(value, dict))

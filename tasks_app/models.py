@@ -45,6 +45,13 @@ class Stored(models.Model):
         abstract = True
 
 
+class WithoutContent(models.Manager["Task"]):
+    """Tasks whose content stays unread: it may have megabytes, and no transition needs it."""
+
+    def get_queryset(self) -> models.QuerySet["Task"]:
+        return super().get_queryset().defer("content")
+
+
 class Task(Claimable, Stored):
     """A long-running job of one account."""
 
@@ -69,6 +76,9 @@ class Task(Claimable, Stored):
     end_time = models.DateTimeField(null=True, blank=True)
     count_task_parts_done = models.PositiveIntegerField(default=0)
     count_task_parts_all = models.PositiveIntegerField(default=0)
+
+    objects = models.Manager()
+    without_content = WithoutContent()
 
     class Meta:
         constraints: ClassVar = [

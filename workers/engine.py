@@ -84,7 +84,7 @@ def _reopen(claimed: TaskFence, task: Task, context: Context) -> None:
     if claimed.step == Step.RESTART:
         transitions.restart(claimed)
     elif transitions.resume(claimed) == Step.PARTS:
-        opened = Task.objects.get(pk=task.pk)
+        opened = Task.without_content.get(pk=task.pk)
         transitions.dispatch_parts(task.pk, claimed.run, opened.phase)
 
 
@@ -140,7 +140,7 @@ def _merge(claimed: TaskFence, task: Task, context: Context) -> None:
 
 
 def _remove_part_files(task_id: int) -> None:
-    task = Task.objects.filter(pk=task_id, task_status=Status.DONE).first()
+    task = Task.without_content.filter(pk=task_id, task_status=Status.DONE).first()
     if task is None:
         return
     try:

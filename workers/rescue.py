@@ -67,8 +67,8 @@ def _rescue_parts(report: Report) -> None:
 
 
 def _rescue_tasks(report: Report) -> None:
-    expired = Task.objects.filter(lease_until__lt=Now(), task_status__in=ACTIVE)
-    for task in expired.defer("content")[:BATCH]:
+    expired = Task.without_content.filter(lease_until__lt=Now(), task_status__in=ACTIVE)
+    for task in expired[:BATCH]:
         faults.point("rescue.found")
         if task.lost_count + 1 >= settings.LUNATASKS_MAX_LOST:
             error = errors.PartQuarantined(Step(task.step).label.capitalize(), task.pk, task.lost_count + 1)
@@ -96,10 +96,10 @@ def _long_ago() -> object:
 
 
 def _send_tasks_again() -> int:
-    rows = Task.objects.filter(task_status__in=ACTIVE, lease_until__isnull=True, dispatched_at__lt=_long_ago()).exclude(
-        step=Step.PARTS
-    )
-    tasks = list(rows.order_by("dispatched_at").defer("content")[:BATCH])
+    rows = Task.without_content.filter(
+        task_status__in=ACTIVE, lease_until__isnull=True, dispatched_at__lt=_long_ago()
+    ).exclude(step=Step.PARTS)
+    tasks = list(rows.order_by("dispatched_at")[:BATCH])
     return _send_missing(Task.objects.all(), [(task.pk, dispatch.task_message(task)) for task in tasks])
 
 
@@ -155,7 +155,7 @@ def sweep_files() -> int:
     """Remove files that no row needs: of tasks that are gone, and parts' files of tasks that are done."""
     removed = 0
     for task_id in artefacts.task_ids_with_files():
-        task = Task.objects.filter(pk=task_id).defer("content").first()
+        task = Task.without_content.filter(pk=task_id).first()
         if task is None:
             removed += artefacts.delete_of_task(task_id)
         elif task.task_status == Status.DONE:

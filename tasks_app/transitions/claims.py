@@ -83,7 +83,7 @@ def hand_back(fence: Fence) -> bool:
 
 
 def _message(fence: Fence) -> dispatch.Message:
-    task = Task.objects.defer("content").get(pk=fence.task_id)
+    task = Task.without_content.get(pk=fence.task_id)
     if isinstance(fence, TaskFence):
         return dispatch.task_message(task)
     return dispatch.part_message(Subtask.objects.get(pk=fence.part_id), task)

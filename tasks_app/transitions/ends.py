@@ -58,8 +58,7 @@ def _end_part(
 ) -> None:
     # The task's row first: of several parts that end together exactly one then sees that none is left.
     task = (
-        Task.objects.select_for_update()
-        .defer("content")
+        Task.without_content.select_for_update()
         .filter(pk=fence.task_id, run=fence.run, step=Step.PARTS, task_status=Status.IN_PROGRESS)
         .first()
     )
@@ -90,7 +89,7 @@ def open_step(task: Task, step: Step, **columns: Any) -> None:
         step=step, dispatched_at=Now(), lost_count=0, last_update_time=Now(), **FREE, **columns
     )
     if step != Step.PARTS:
-        dispatch.send_on_commit([dispatch.task_message(Task.objects.defer("content").get(pk=task.pk))])
+        dispatch.send_on_commit([dispatch.task_message(Task.without_content.get(pk=task.pk))])
 
 
 def finish_task(fence: TaskFence, artefact: Artefact, found: Sequence[errors.LunaError] = ()) -> None:
@@ -113,7 +112,7 @@ def quarantine_task(task: Task, error: errors.LunaError) -> bool:
     """Fail a task whose split or merge lost its worker once too often; False when it went on meanwhile."""
     fence = TaskFence(task.pk, task.run, Step(task.step), task.phase, task.attempt)
     with transaction.atomic():
-        row = fence.rows().select_for_update().defer("content").filter(lease_until__lt=Now()).first()
+        row = fence.rows().select_for_update().filter(lease_until__lt=Now()).first()
         if row is None:
             return False
         store_errors(row, [error])
@@ -130,7 +129,7 @@ def cancel(task_id: int) -> None:
     Raises TaskNotFound, NotCancellable.
     """
     with transaction.atomic():
-        task = Task.objects.select_for_update().defer("content").filter(pk=task_id).first()
+        task = Task.without_content.select_for_update().filter(pk=task_id).first()
         if task is None:
             raise errors.TaskNotFound(task_id)
         rows = Task.objects.filter(pk=task_id, run=task.run, task_status__in=CANCELLABLE)

@@ -34,7 +34,7 @@ class TaskFence:
     attempt: int
 
     def rows(self) -> QuerySet[Task]:
-        return Task.objects.filter(
+        return Task.without_content.filter(
             pk=self.task_id,
             run=self.run,
             step=self.step,
@@ -92,7 +92,7 @@ FREE = {"lease_until": None, "worker": ""}
 
 
 def locked(fence: TaskFence) -> Task:
-    task = fence.rows().select_for_update().defer("content").first()  # a content may have megabytes
+    task = fence.rows().select_for_update().first()
     if task is None:
         raise FenceLost
     return task

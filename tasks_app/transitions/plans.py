@@ -63,12 +63,12 @@ def start_parts(fence: TaskFence, *, count: int, last: bool, inputs: dict[str, A
             **FREE,
         )
         if not count:
-            end_phase(Task.objects.defer("content").get(pk=fence.task_id))
+            end_phase(Task.without_content.get(pk=fence.task_id))
 
 
 def dispatch_parts(task_id: int, run: int, phase: int) -> None:
     """Send the pending parts of a phase that `start_parts` or a rerun opened, a batch at a time."""
-    task = Task.objects.defer("content").get(pk=task_id)
+    task = Task.without_content.get(pk=task_id)
     waiting = Subtask.objects.filter(
         task_id=task_id, run=run, phase=phase, subtask_status=Status.PENDING, dispatched_at__isnull=True
     ).order_by("pk")

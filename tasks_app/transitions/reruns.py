@@ -18,7 +18,7 @@ def rerun(task_id: int, *, request_id: str) -> None:
     Raises TaskNotFound, NotRerunnable.
     """
     with transaction.atomic():
-        task = Task.objects.select_for_update().defer("content").filter(pk=task_id).first()
+        task = Task.without_content.select_for_update().filter(pk=task_id).first()
         if task is None:
             raise errors.TaskNotFound(task_id)
         # A restart that was cancelled half-way has parts missing: it can only be started again.
@@ -41,12 +41,12 @@ def rerun(task_id: int, *, request_id: str) -> None:
         )
         if not changed:
             raise errors.NotRerunnable(task_id, task.task_status)
-        dispatch.send_on_commit([dispatch.task_message(Task.objects.defer("content").get(pk=task_id))])
+        dispatch.send_on_commit([dispatch.task_message(Task.without_content.get(pk=task_id))])
 
 
 def restart(fence: TaskFence) -> None:
     """First step of the rerun of a done task: nothing of the run before stays."""
-    delete_in_batches(fence, Task.objects.defer("content").get(pk=fence.task_id).errors.all())
+    delete_in_batches(fence, Task.without_content.get(pk=fence.task_id).errors.all())
     delete_in_batches(fence, Subtask.objects.filter(task_id=fence.task_id))
     with transaction.atomic():
         task = locked(fence)
@@ -64,7 +64,7 @@ def restart(fence: TaskFence) -> None:
 
 def resume(fence: TaskFence) -> Step:
     """First step of the rerun of a failed or cancelled task: finished parts stay, the others wait again."""
-    task = Task.objects.defer("content").get(pk=fence.task_id)
+    task = Task.without_content.get(pk=fence.task_id)
     parts = Subtask.objects.filter(task_id=fence.task_id)
     delete_in_batches(fence, parts.filter(phase__gte=task.planned_phases))
     unfinished = parts.exclude(subtask_status=Status.DONE)

@@ -40,7 +40,7 @@ def store(account):
 def a_round(sweep):
     """Steps until all folders have been looked at."""
     removed = sweep.step()
-    while sweep._running:
+    while sweep._folders is not None:
         removed += sweep.step()
     return removed
 

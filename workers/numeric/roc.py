@@ -143,11 +143,11 @@ class Evaluation:
 
         Exact for exact levels; else no further than `area_bound` from the truth.
         """
-        wins = sum(self.doubled_wins(part) for part in _chunks(len(self.levels.starts)))
+        wins = sum(self.doubled_u(part) for part in _chunks(len(self.levels.starts)))
         return wins / (2 * self.mated * self.nonmated)
 
-    def doubled_wins(self, chosen: slice) -> int:
-        """Twice the pairs of pairs of which the mated one scores higher, ties a half, by the level of the other one."""
+    def doubled_u(self, chosen: slice) -> int:
+        """Twice the Mann-Whitney U statistic, ties a half: non-mated pairs of the levels against all mated ones."""
         # its non-mated pairs lose to the mated ones above it, and half of the time to those in it
         return _dot(self.levels.nonmated[chosen], self._true[1:][chosen], self._true[:-1][chosen])
 

@@ -83,7 +83,7 @@ class Streamed:
         self.histograms = np.zeros((2, 2 * HISTOGRAM_SIDE), np.int64)
         self._wanted = wanted
         self._above = np.zeros((2, 1), np.int64)
-        self._wins = 0
+        self._doubled_u = 0
         self._key_points: dict[float, KeyPoint] = {}
         self._equal: EqualErrorRate | None = None
         self._curve = CurveBuilder(mated=mated, nonmated=nonmated)
@@ -97,7 +97,7 @@ class Streamed:
         below = np.array([[self.mated], [self.nonmated]]) - self._above - counts.sum(axis=1, keepdims=True)
         whole = _between(below, levels, self._above)
         inside = range(1, len(levels.starts) + 1)
-        self._wins += whole.doubled_wins(slice(inside.start, inside.stop))
+        self._doubled_u += whole.doubled_u(slice(inside.start, inside.stop))
         for rate in self._wanted:
             if whole.key_level(rate) in inside:
                 self._key_points[rate] = whole.key_point(rate)
@@ -108,7 +108,7 @@ class Streamed:
 
     def area(self) -> float:
         """See Evaluation."""
-        return self._wins / (2 * self.mated * self.nonmated)
+        return self._doubled_u / (2 * self.mated * self.nonmated)
 
     def area_bound(self) -> float:
         """See Evaluation."""
