@@ -73,19 +73,25 @@ def page_of(
     if near and len(bounded) <= 1:
         return statements.newest(model, columns, bounded, offset=offset, size=size)
     manager = model._default_manager  # noqa: SLF001  Django's name for the manager of any model
-    rows = manager.filter(**bounded)
     if near:
         ids = [row["id"] for row in statements.newest(model, ("id",), bounded, offset=offset, size=size)]
-    elif offset >= DEEP and connection.vendor == "postgresql":
-        # expected without the bounds of the id: the planner takes them and the time for unrelated
-        expected = estimated_count(manager.filter(**lookups))
-        ids = ids_from_pivot(rows, expected=expected, offset=offset, size=size)
-    elif "task_id__in" in lookups and connection.vendor == "postgresql" and estimated_count(rows) < DEEP:
-        # not the order of an index: the newest rows of all would be read until ten are of those tasks
-        ids = ids_of(rows.annotate(place=F("id") + 0).order_by("-place"), offset=offset, size=size)
     else:
-        ids = ids_of(rows, offset=offset, size=size)
+        # expected without the bounds of the id: the planner takes them and the time for unrelated
+        ids = _far_ids(manager.filter(**bounded), manager.filter(**lookups), lookups, offset=offset, size=size)
     return list(manager.filter(id__in=ids).order_by("-id").values(*columns))
+
+
+def _far_ids(
+    rows: QuerySet[Row], unbounded: QuerySet[Row], lookups: Mapping[str, Any], *, offset: int, size: int
+) -> list[int]:
+    """Ids of a page that is not the first, or of lookups that are no plain ones."""
+    if connection.vendor == "postgresql":
+        if offset >= DEEP:
+            return ids_from_pivot(rows, expected=estimated_count(unbounded), offset=offset, size=size)
+        if "task_id__in" in lookups and estimated_count(rows) < DEEP:
+            # not the order of an index: the newest rows of all would be read until ten are of those tasks
+            rows = rows.annotate(place=F("id") + 0).order_by("-place")
+    return ids_of(rows, offset=offset, size=size)
 
 
 def ids_of(rows: QuerySet[Row], *, offset: int, size: int) -> list[int]:
