@@ -127,4 +127,5 @@ def is_public_address(host: str) -> bool:
         address = ipaddress.ip_address(host.strip("[]"))
     except ValueError:
         return True
+    address = getattr(address, "ipv4_mapped", None) or address
     return address.is_unspecified or not (address.is_loopback or address.is_private or address.is_link_local)

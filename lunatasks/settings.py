@@ -108,8 +108,13 @@ LUNATASKS_FACE_EXTRACTOR = env.choice(
     help="profile of the face models: `sface` makes descriptors of version 1001, `sface-mirrored` of 1002",
 )
 LUNATASKS_FACE_VERSION = _extractors[LUNATASKS_FACE_EXTRACTOR]
-LUNATASKS_BODY_VERSION = env.integer(
-    "LUNATASKS_BODY_VERSION", 2001, low=1, high=32767, help="version of body descriptors that tasks use by default"
+LUNATASKS_BODY_VERSION = int(
+    env.choice(
+        "LUNATASKS_BODY_VERSION",
+        "2001",
+        choices=("2001",),  # all that `lunatasks.luna_services.descriptors` knows
+        help="version of body descriptors that tasks use by default",
+    )
 )
 
 # -- photos by the thousand

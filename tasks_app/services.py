@@ -48,8 +48,8 @@ def create_task(
 
 
 def get_task(*, task_id: int, account_id: UUID | None = None) -> Task:
-    """The task. Raises TaskNotFound, for another account's task too."""
-    task = Task.objects.filter(pk=task_id, **_owned_by(account_id)).first()
+    """The task; its content is read when somebody asks for it. Raises TaskNotFound, for another account's task too."""
+    task = Task.without_content.filter(pk=task_id, **_owned_by(account_id)).first()
     if task is None:
         raise errors.TaskNotFound(task_id)
     return task
@@ -89,6 +89,8 @@ def open_result(*, task_id: int, account_id: UUID | None = None) -> OpenResult:
         raise errors.ResultImpossible(task_id, task.task_status)
     if task.task_status != Status.DONE:
         raise errors.NoResultYet(task_id)
+    if not task.result_path:
+        raise errors.ResultNotFound(task_id)
     try:
         stream = storages["results"].open(task.result_path, "rb")
     except FileNotFoundError:

@@ -6,7 +6,7 @@ from django.http import HttpRequest
 
 from lunatasks.api.query import Query
 from lunatasks.api.tokens import Grant
-from lunatasks.api.uuids import parse_uuid
+from lunatasks.uuids import parse_uuid
 from lunatasks.errors import AccountRequired, BadQuery
 
 HEADER = "Luna-Account-Id"

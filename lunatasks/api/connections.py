@@ -17,7 +17,8 @@ def reading(read: Callable[[], Answer]) -> Answer:
     try:
         return read()
     except (OperationalError, InterfaceError):
-        if connection.in_atomic_block or connection.is_usable():
+        # without a connection the pool had none to give: to wait for it again would double the client's waiting
+        if connection.in_atomic_block or connection.connection is None or connection.is_usable():
             raise
         discard_broken()
         return read()

@@ -34,10 +34,11 @@ def openapi_yaml() -> bytes:
 def manual_file(path: str) -> Path | None:
     """A file of the built manual; None when there is none at that path."""
     root = Path(settings.LUNATASKS_MANUAL_DIR).resolve()
-    if "\0" in path:
+    try:
+        found = (root / path).resolve()
+        return found if found.is_relative_to(root) and found.is_file() else None
+    except (OSError, ValueError):  # no file can have such a name: too long, or with a NUL in it
         return None
-    found = (root / path).resolve()
-    return found if found.is_relative_to(root) and found.is_file() else None
 
 
 def content_type_of(path: Path) -> str:

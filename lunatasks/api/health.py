@@ -11,13 +11,15 @@ from django.db import Error as DatabaseError
 from django.db import connection
 from redis import Redis, RedisError
 
+from lunatasks.api import connections
 from lunatasks.luna_services import registry
 from lunatasks.luna_services.ports import PortError
 
 logger = logging.getLogger(__name__)
 
 QUEUE_SECONDS = 2
-EXPECTED = (DatabaseError, RedisError, OSError, PortError)
+EXPECTED = (DatabaseError, RedisError, OSError, PortError, ImportError, ValueError)
+"""What a part raises that is down, or whose setting names nothing that is there."""
 
 
 def parts_down(*, include_luna_services: bool) -> list[str]:
@@ -43,6 +45,10 @@ def _works(name: str, probe: Callable[[], None]) -> bool:
 
 
 def _database() -> None:
+    connections.reading(_select)
+
+
+def _select() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
         cursor.fetchone()

@@ -11,7 +11,7 @@ from typing import Any
 from drf_spectacular.openapi import AutoSchema
 
 from lunatasks import errors
-from lunatasks.api.uuids import PATTERN as UUID_PATTERN
+from lunatasks.uuids import PATTERN as UUID_PATTERN
 from lunatasks.errors import CATALOGUE, LunaError
 
 Json = dict[str, Any]

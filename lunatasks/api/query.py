@@ -9,8 +9,8 @@ from uuid import UUID
 
 from django.http import HttpRequest, QueryDict
 
-from lunatasks.api.times import parse_time
-from lunatasks.api.uuids import parse_uuid
+from lunatasks.times import parse_time
+from lunatasks.uuids import parse_uuid
 from lunatasks.errors import BadQuery, LunaError
 
 Value = TypeVar("Value")

@@ -11,7 +11,7 @@ urlpatterns = [
     re_path(r"^config/?$", views.ConfigView.as_view(), name="config"),
     re_path(r"^docs/spec/?$", views.SpecView.as_view(), name="spec"),
     re_path(r"^docs/dev/?$", views.ManualRedirect.as_view(), name="manual"),
-    re_path(r"^docs/dev/errors/(?P<code>[0-9]+)\.html$", views.ErrorPage.as_view(), name="error-page"),
+    re_path(r"^docs/dev/errors/(?P<code>[0-9]{1,9})\.html$", views.ErrorPage.as_view(), name="error-page"),
     re_path(r"^docs/dev/errors/(?:index\.html)?$", views.ErrorIndex.as_view(), name="error-index"),
     re_path(r"^docs/dev/(?P<path>.+)$", views.ManualFile.as_view(), name="manual-file"),
 ]

@@ -255,7 +255,7 @@ class ErrorPage(ManualFile):
     """GET /docs/dev/errors/<code>.html: where the link of an error leads."""
 
     def get(self, request: HttpRequest, code: str) -> HttpResponse:
-        error = CATALOGUE.get(int(code[:9]))
+        error = CATALOGUE.get(int(code))
         if error is None:
             raise Http404
         if documents.manual_file(f"errors/{code}.html"):

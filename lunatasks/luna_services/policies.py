@@ -5,17 +5,17 @@ handler is made, never skipped when it runs.
 """
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from lunatasks.luna_services.ports.handlers import BadPolicies, NotOffered
+from lunatasks.times import format_time, parse_time
+from lunatasks.uuids import PATTERN
 
 TEXT_LENGTH = 128
 ABSENT: Any = None
-_UUID = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 
 
 def _no_nul(text: str) -> str:
@@ -26,12 +26,9 @@ def _no_nul(text: str) -> str:
 
 def _moment(text: str) -> str:
     try:
-        is_naive = datetime.fromisoformat(text).tzinfo is None
+        return str(format_time(parse_time(text)))
     except ValueError:
-        is_naive = True
-    if is_naive:
-        raise PydanticCustomError("time", "Input should be an RFC 3339 time with an offset")
-    return text
+        raise PydanticCustomError("time", "Input should be an RFC 3339 time with an offset") from None
 
 
 Flag = Annotated[int, Field(ge=0, le=1)]
@@ -39,7 +36,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Age = Annotated[int, Field(ge=0, le=1000)]
 Word = Annotated[str, Field(min_length=1, max_length=TEXT_LENGTH), AfterValidator(_no_nul)]
 Moment = Annotated[str, AfterValidator(_moment)]
-Uuid = Annotated[str, StringConstraints(pattern=_UUID), AfterValidator(str.lower)]
+Uuid = Annotated[str, StringConstraints(pattern=PATTERN), AfterValidator(str.lower)]
 Uuids = Annotated[list[Uuid], Field(min_length=1, max_length=1000)]
 Words = Annotated[list[Word], Field(min_length=1, max_length=1000)]
 
@@ -103,7 +100,7 @@ class ExtractPolicy(Members):
 
 
 class Candidates(Members):
-    """Faces that are matched against: the face filters of the contract, ANDed."""
+    """Faces that are matched against: the face filters of the contract but for the account, ANDed."""
 
     origin: Literal["faces", "events"] = "faces"
     face_ids: Uuids = ABSENT

@@ -100,7 +100,7 @@ SUBTASKS = Operation(
 WORK = {
     TaskType.CLUSTERING: "Groups objects of the same person: connected components of the graph of similarities.",
     TaskType.LINKER: "Links faces to a list. Of events, the face they made, or a new one.",
-    TaskType.GC: "Deletes objects or their descriptors within the account. `dry_run` only counts.",
+    TaskType.GC: "Deletes objects or their descriptors within the account. `dry_run` lists what would go.",
     TaskType.REPORTER: "Writes a csv file, and images when asked for, about the objects of a clustering.",
     TaskType.ADDITIONAL_EXTRACT: "Extracts missing descriptors or basic attributes from stored samples.",
     TaskType.CROSS_MATCH: "Finds the best candidates of every reference.",
@@ -125,6 +125,7 @@ MORE_ERRORS: dict[TaskType, tuple[type[errors.LunaError], ...]] = {
         errors.NoReportOfType,
         errors.NoReportOfStatus,
         errors.NoReportWithoutResult,
+        errors.ResultNotFound,
     ),
     TaskType.ESTIMATOR: (errors.HandlerNotFound,),
 }

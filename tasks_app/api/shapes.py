@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 
-from lunatasks.api.times import format_time
+from lunatasks.times import format_time
 from lunatasks.errors import manual_link
 
 TASK_COLUMNS = (

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from lunatasks.api.times import format_time
+from lunatasks.times import format_time
 from lunatasks.errors import BadBody, NotAvailable
 from tasks_app.contents import (
     additional_extract,

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from lunatasks.api.times import format_time, parse_time
-from lunatasks.api.uuids import PATTERN
+from lunatasks.times import format_time, parse_time
+from lunatasks.uuids import PATTERN
 
 ABSENT: Any = None
 MAX_VALUES = 1000

@@ -12,12 +12,13 @@ from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
-from lunatasks.api.uuids import PATTERN
+from lunatasks.uuids import PATTERN
 from tasks_app.contents.members import EVENTS, MAX_INTEGER, Content, Limit, Owner, Share
 
 MAX_ENTRIES = 100_000
 MAX_KEY_FPRS = 100
 ID_NAMES = ("face_id", "event_id", "attribute_id")
+NEEDS = {"event_id": EVENTS, "attribute_id": "attribute_id in a markup"}
 
 # uuids are lowered in one go by `_markup`: a Python call for each would take most of the time
 _AnyCaseUuid = Annotated[str, StringConstraints(pattern=PATTERN)]
@@ -74,7 +75,8 @@ class Roc(Content):
 
     def needs(self) -> set[str]:
         """See Content."""
-        return {EVENTS} if any("event_id" in entry for entry in self.markup) else set()
+        names = {name for entry in self.markup for name in entry}
+        return {need for name, need in NEEDS.items() if name in names}
 
 
 def model_of(content: Mapping[str, Any]) -> type[Roc]:

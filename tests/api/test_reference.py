@@ -17,7 +17,7 @@ from django.core.management.color import no_style
 from django.db import connection
 
 from lunatasks.api.documents import openapi_document
-from lunatasks.api.times import parse_time
+from lunatasks.times import parse_time
 from lunatasks.errors import CATALOGUE
 from tasks_app import contents
 from tasks_app.contents import availability

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from errors_app.models import TaskError
-from lunatasks.errors import LunaError
+from lunatasks.errors import LunaError, NotAvailable
 from lunatasks.luna_services import registry
 from lunatasks.luna_services.descriptors import SFACE, SFACE_MIRRORED, normalise
 from lunatasks.luna_services.ports import NewFace, StoredDescriptor
@@ -105,13 +105,11 @@ def test_without_both_kinds_of_pairs_there_is_no_curve(account, sent, work, name
     assert run(account, work, GOOD)["AUC"] > 0.5
 
 
-def test_ids_of_attributes_fail_and_a_good_markup_goes_on(account, sent, work):
-    task = create(account, TaskType.ROC, content_of(GOOD, name="attribute_id"))
-    work()
+def test_ids_of_attributes_are_refused_when_the_task_is_created(account, sent):
+    with pytest.raises(NotAvailable, match="attribute_id"):
+        create(account, TaskType.ROC, content_of(GOOD, name="attribute_id"))
 
-    ended(task, Status.FAILED)
-    assert TaskError.objects.get().error_code == 28108
-    assert run(account, work, GOOD)["AUC"] > 0.5
+    assert not Task.objects.exists()
 
 
 def run(account, work, entries):

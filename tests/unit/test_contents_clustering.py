@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from lunatasks.api.times import format_time, parse_time
+from lunatasks.times import format_time, parse_time
 from lunatasks.errors import BadBody, NotAvailable
 from tasks_app.contents import validate_content
 from tasks_app.states import TaskType

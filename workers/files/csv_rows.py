@@ -9,7 +9,7 @@ from uuid import UUID
 
 import orjson
 
-from lunatasks.api.times import format_time
+from lunatasks.times import format_time
 
 Cell = str | int | float | UUID | datetime | Sequence[Any] | Mapping[str, Any] | None
 

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from lunatasks import errors
 from lunatasks.luna_services import registry
-from lunatasks.luna_services.descriptors import VERSIONS, DescriptorVersion, score_above, similarity
+from lunatasks.luna_services.descriptors import DescriptorVersion, score_above, similarity
 from lunatasks.luna_services.ports import Ids, Vectors
+from tasks_app.contents.versions import default_version
 from tasks_app.states import TaskType
 from tasks_app.transitions import Artefact
 from workers.context import Context, Part
@@ -76,8 +77,7 @@ def _filters(context: Context) -> dict[str, Any]:
 
 
 def _version(context: Context) -> DescriptorVersion:
-    body = _filters(context)["descriptor"]["type"] == "body"
-    return VERSIONS[settings.LUNATASKS_BODY_VERSION if body else settings.LUNATASKS_FACE_VERSION]
+    return default_version(_filters(context)["descriptor"]["type"])
 
 
 def _least_score(context: Context) -> float:

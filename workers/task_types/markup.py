@@ -46,7 +46,8 @@ def read_markup(context: Context, *, version: int, by_id: bool) -> Markup:
     """
     sent = context.content["markup"]
     entries = unique_entries(sent)
-    _refuse_bad(entries)
+    if len({(name, value) for name, value, _ in entries}) < len(entries):
+        raise errors.BadBody("content.markup", "One id has two labels")
     vectors: dict[tuple[UUID, int], NDArray[np.float32]] = {}
     existing: set[tuple[UUID, int]] = set()
     for kind, name in enumerate(KINDS):
@@ -65,13 +66,6 @@ def read_markup(context: Context, *, version: int, by_id: bool) -> Markup:
         missing=Missing([key[0] for key in absent], [key in existing for key in absent]),
         facts=_facts(Counter(labels[key] for key in vectors), len(absent), len(sent) - len(entries)),
     )
-
-
-def _refuse_bad(entries: Sequence[tuple[str, str, int]]) -> None:
-    if any(name not in KINDS for name, _, _ in entries):
-        raise errors.NotAvailable("attribute_id in a markup")
-    if len({(name, value) for name, value, _ in entries}) < len(entries):
-        raise errors.BadBody("content.markup", "One id has two labels")
 
 
 def _descriptors(context: Context, kind: int, ids: Sequence[UUID], version: int) -> list[StoredDescriptor]:

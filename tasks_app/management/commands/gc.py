@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from lunatasks.api.times import format_time
+from lunatasks.times import format_time
 from lunatasks.errors import LunaError
 from tasks_app import services
 from tasks_app.management.options import add_account_option, add_wait_option, age

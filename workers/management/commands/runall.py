@@ -55,7 +55,8 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=0, interactive=False)
         self._make_admin()
         connections.close_all()
-        environment = self._start_queue(tree)
+        # the settings of every child are those of the address that is really listened on: they ask for tokens by it
+        environment = {"LUNATASKS_HOST": host, "LUNATASKS_PORT": str(port)} | self._start_queue(tree)
         tree.start(_rescue(environment))  # first: what a killed tree has left waits for nobody else
         tree.start(_web(host, port, environment), ready=lambda: _is_healthy(host, port))
         for number in range(1, workers + 1):
@@ -66,7 +67,7 @@ class Command(BaseCommand):
         self.stdout.flush()
 
     def _start_queue(self, tree: Tree) -> dict[str, str]:
-        """The environment that all other children get."""
+        """What it adds to the environment of all other children."""
         given = os.environ.get("REDIS_URL", "").strip()
         if given and settings.LUNATASKS_QUEUE_SERVER != "bundled":
             return {}

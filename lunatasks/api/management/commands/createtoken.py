@@ -8,8 +8,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from lunatasks.api.models import AccessToken
-from lunatasks.api.times import format_time
-from lunatasks.api.uuids import parse_uuid
+from lunatasks.times import format_time
+from lunatasks.uuids import parse_uuid
 
 
 def _uuid(text: str) -> UUID:
@@ -35,7 +35,7 @@ class Command(BaseCommand):
         elif options["revoke"] is not None:
             self._revoke(options["revoke"])
         elif options["name"]:
-            account = _uuid(options["account"]) if options["account"] else None
+            account = _uuid(options["account"]) if options["account"] is not None else None
             token = AccessToken(name=options["name"][:128], account_id=account, can_write=options["write"])
             text = token.issue()
             self.stderr.write(f"token {token.pk}: keep it now, it is not shown again")

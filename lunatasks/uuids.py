@@ -1,4 +1,4 @@
-"""The one spelling of uuids that the API accepts."""
+"""The one spelling of uuids that clients may use."""
 
 import re
 from uuid import UUID
