@@ -4,7 +4,8 @@ import re
 from datetime import UTC, datetime, timedelta
 
 _RFC_3339 = re.compile(
-    r"(?P<date>\d{4}-\d\d-\d\d)[Tt ](?P<time>\d\d:\d\d:\d\d)(?P<fraction>\.\d+)?(?P<zone>[Zz]|[+\- ](?:[01]\d|2[0-3]):[0-5]\d)",
+    r"(?P<date>\d{4}-\d\d-\d\d)[Tt ](?P<time>\d\d:\d\d:\d\d)(?P<fraction>\.\d+)?"
+    r"(?P<zone>[Zz]|[+\- ](?:[01]\d|2[0-3]):[0-5]\d)",
     re.ASCII,
 )
 

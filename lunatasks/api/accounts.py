@@ -6,8 +6,8 @@ from django.http import HttpRequest
 
 from lunatasks.api.query import Query
 from lunatasks.api.tokens import Grant
-from lunatasks.uuids import parse_uuid
 from lunatasks.errors import AccountRequired, BadQuery
+from lunatasks.uuids import parse_uuid
 
 HEADER = "Luna-Account-Id"
 

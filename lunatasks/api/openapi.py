@@ -11,8 +11,8 @@ from typing import Any
 from drf_spectacular.openapi import AutoSchema
 
 from lunatasks import errors
-from lunatasks.uuids import PATTERN as UUID_PATTERN
 from lunatasks.errors import CATALOGUE, LunaError
+from lunatasks.uuids import PATTERN as UUID_PATTERN
 
 Json = dict[str, Any]
 

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from django.http import HttpRequest, QueryDict
 
+from lunatasks.errors import BadQuery, LunaError
 from lunatasks.times import parse_time
 from lunatasks.uuids import parse_uuid
-from lunatasks.errors import BadQuery, LunaError
 
 Value = TypeVar("Value")
 

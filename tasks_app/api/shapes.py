@@ -4,8 +4,8 @@ from typing import Any
 
 import orjson
 
-from lunatasks.times import format_time
 from lunatasks.errors import manual_link
+from lunatasks.times import format_time
 
 TASK_COLUMNS = (
     "id",

@@ -11,8 +11,8 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from lunatasks.times import format_time
 from lunatasks.errors import BadBody, NotAvailable
+from lunatasks.times import format_time
 from tasks_app.contents import (
     additional_extract,
     clustering,

@@ -17,8 +17,8 @@ from django.core.management.color import no_style
 from django.db import connection
 
 from lunatasks.api.documents import openapi_document
-from lunatasks.times import parse_time
 from lunatasks.errors import CATALOGUE
+from lunatasks.times import parse_time
 from tasks_app import contents
 from tasks_app.contents import availability
 from tasks_app.models import Task

@@ -11,7 +11,7 @@ from lunatasks.luna_services import registry
 from lunatasks.luna_services.descriptors import SFACE, SFACE_MIRRORED, normalise
 from lunatasks.luna_services.ports import NewFace, StoredDescriptor
 from tasks_app.models import Task
-from tasks_app.states import Status, TaskType
+from tasks_app.states import TaskType
 from tests.conftest import OTHER_ACCOUNT
 from tests.engine.types import create, ended, result_of
 

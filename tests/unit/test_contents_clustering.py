@@ -6,8 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from lunatasks.times import format_time, parse_time
 from lunatasks.errors import BadBody, NotAvailable
+from lunatasks.times import format_time, parse_time
 from tasks_app.contents import validate_content
 from tasks_app.states import TaskType
 

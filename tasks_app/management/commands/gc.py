@@ -7,8 +7,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from lunatasks.times import format_time
 from lunatasks.errors import LunaError
+from lunatasks.times import format_time
 from tasks_app import services
 from tasks_app.management.options import add_account_option, add_wait_option, age
 from tasks_app.management.waiting import refuse_unless_done, wait_for
