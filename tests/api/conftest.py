@@ -1,8 +1,15 @@
 """A client of the API: JSON in, JSON out."""
 
+import importlib
+
 import orjson
 import pytest
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
 from django.test import Client
+from django.urls import clear_url_caches
+
+from lunatasks import urls
 
 
 class Api:
@@ -32,6 +39,36 @@ class Api:
 @pytest.fixture
 def api(account) -> Api:
     return Api(account)
+
+
+@pytest.fixture
+def kept_connection(db):
+    """Requests through the WSGI application do not close the connection that the test's transaction is in."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
+@pytest.fixture
+def prefixes(settings):
+    """Mount the routes of tasks and errors under other prefixes."""
+
+    def mount(*names):
+        settings.LUNATASKS_API_PREFIXES = list(names)
+        importlib.reload(urls)
+        clear_url_caches()
+
+    yield mount
+    mount("1")
+
+
+@pytest.fixture
+def gateway(prefixes, account) -> Api:
+    """Routes under `/6` too, as behind the platform's gateway."""
+    prefixes("1", "6")
+    return Api(account, prefix="/6")
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@
 import orjson
 import pytest
 from django.core.wsgi import get_wsgi_application
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client, RequestFactory
 
-from lunatasks.api import connections
+from lunatasks.api import connections, health
 from lunatasks.api.models import AccessToken
 from tasks_app.models import Task
 
@@ -110,3 +110,25 @@ def test_a_page_asks_its_connection_first(request_status, found, staff):
 
     assert request_status("GET", "/admin/", Cookie=cookie) == 200
     assert len(found) == 1
+
+
+def test_a_health_check_means_the_database_not_a_broken_connection(request_status, found, monkeypatch):
+    monkeypatch.setattr(health, "_queue", lambda: None)
+    restart()
+
+    assert request_status("GET", "/healthcheck?include_luna_services=1") == 200
+    assert len(found) == 1
+
+
+def test_a_pool_that_has_no_connection_is_waited_for_once(monkeypatch, found):
+    tries = []
+
+    def read():
+        tries.append(1)
+        connection.close()
+        raise OperationalError("couldn't get a connection")
+
+    with pytest.raises(OperationalError):
+        connections.reading(read)
+
+    assert (len(tries), found) == (1, [])

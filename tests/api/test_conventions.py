@@ -70,9 +70,12 @@ def comparable(response, number: int) -> tuple[int, bytes]:
     return response.status_code, response.content.replace(f"'{number}'".encode(), b"<id>")
 
 
-@pytest.fixture(params=["query", "token", "token and query"])
+@pytest.fixture(params=["query", "token", "token and query", "gateway"])
 def limits(request, api, settings):
     """What limits a request to the account of `api`: (query, headers)."""
+    if request.param == "gateway":
+        request.getfixturevalue("prefixes")("6")
+        return "", {"Luna-Account-Id": str(api.account)}
     query = f"?account_id={api.account}" if "query" in request.param else ""
     if "token" not in request.param:
         return query, {}
@@ -199,6 +202,10 @@ def test_head_answers_like_get_without_a_body(api, make_task):
         "/1/tasks/1/nothing",
         "/docs/dev/errors/99999.html",
         "/docs/dev/errors/../errors/x.html",
+        f"/docs/dev/errors/{'0' * 300}28010.html",
+        f"/docs/dev/{'a' * 300}",
+        f"/docs/dev/{'a/' * 3000}",
+        "/docs/dev/a%00b",
         "/%00",
         "/%ff%fe",
         "/\u202e",

@@ -4,6 +4,8 @@ import threading
 
 import orjson
 import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import storages
 from django.core.signals import request_finished
 from django.db import close_old_connections
 
@@ -89,6 +91,7 @@ def test_a_task_that_runs_has_no_result_yet(api, make_task, status):
 
 @pytest.mark.parametrize("path", ["tasks/1/1/gone.json", ""])
 def test_a_result_whose_file_is_gone_is_not_found(api, make_task, path):
+    storages["results"].save("tasks/2/1/other.json", ContentFile(b"[]"))
     task = make_task(task_status=Status.DONE, result_path=path)
 
     assert error_of(api.get(f"/tasks/{task.pk}/result")) == (404, 28017)

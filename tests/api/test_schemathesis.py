@@ -5,9 +5,7 @@ from collections import Counter
 
 import pytest
 import schemathesis
-from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
-from django.db import close_old_connections
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi import checks as known
@@ -17,7 +15,7 @@ from tasks_app.contents import availability
 from tasks_app.states import TaskType
 from tests.api.openapi import generating
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("every_worker", "sent")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("every_worker", "kept_connection", "sent")]
 
 SEED = 20180811
 EXAMPLES = 44
@@ -54,16 +52,6 @@ def every_worker(monkeypatch):
     """No type answers 28108 before its worker is there: contents are what is tested."""
     monkeypatch.setattr(availability, "QUEUE_OF_TYPE", dict.fromkeys(TaskType, "x"))
     monkeypatch.setattr("lunatasks.api.health.parts_down", lambda **_: [])
-
-
-@pytest.fixture(autouse=True)
-def kept_connection(db):
-    """Requests do not close the connection that the test's transaction is in."""
-    for signal in (request_started, request_finished):
-        signal.disconnect(close_old_connections)
-    yield
-    for signal in (request_started, request_finished):
-        signal.connect(close_old_connections)
 
 
 @pytest.fixture(autouse=True)

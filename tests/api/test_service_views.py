@@ -118,6 +118,26 @@ def test_each_service_is_asked_and_named_only_when_wanted(root, all_well, monkey
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("name", "value", "part"),
+    [
+        ("LUNATASKS_EVENTS", "lunatasks.nowhere.Events", "luna-events"),
+        ("LUNATASKS_FACES", "lunatasks.luna_services.registry.Nothing", "luna-faces"),
+        ("REDIS_URL", "localhost:6379", "queue"),
+    ],
+)
+def test_a_part_whose_setting_names_nothing_is_down(root, settings, monkeypatch, name, value, part):
+    if name != "REDIS_URL":
+        monkeypatch.setattr(health, "_queue", lambda: None)
+    setattr(settings, name, value)
+
+    response = root.get("/healthcheck", include_luna_services=1)
+
+    assert error_of(response) == (502, 28105)
+    assert response.json()["detail"] == part
+
+
+@pytest.mark.django_db
 def test_the_embedded_faces_are_healthy(root, all_well):
     assert root.get("/healthcheck", include_luna_services=1).status_code == 200
 

@@ -10,7 +10,7 @@ from django.core.files.storage import storages
 from tasks_app import querysets
 from tasks_app.models import Task
 from tasks_app.states import ACTIVE, TERMINAL, Status, TaskType
-from tests.api.conftest import Api, error_of
+from tests.api.conftest import error_of
 
 pytestmark = pytest.mark.django_db
 
@@ -278,24 +278,6 @@ def test_subtasks_are_shown_by_id_with_their_content_as_text(api, make_task, mak
         "subtask_status": 0,
     }
     assert shown[1]["result_id"] == str(parts[1].result_id)
-
-
-@pytest.fixture
-def gateway(settings, account):
-    """Routes under `/6` too, as behind the platform's gateway."""
-    import importlib
-
-    from django.urls import clear_url_caches
-
-    from lunatasks import urls
-
-    settings.LUNATASKS_API_PREFIXES = ["1", "6"]
-    importlib.reload(urls)
-    clear_url_caches()
-    yield Api(account, prefix="/6")
-    settings.LUNATASKS_API_PREFIXES = ["1"]
-    importlib.reload(urls)
-    clear_url_caches()
 
 
 def test_behind_a_gateway_prefix_the_header_limits_reads(gateway, make_task, account, other_account):

@@ -5,7 +5,7 @@ from django.db import connection
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
-from tasks_app import transitions
+from tasks_app import services, transitions
 from tasks_app.states import Status, Step
 from tasks_app.transitions import PartFence
 from workers import rescue
@@ -59,9 +59,11 @@ def test_the_end_of_the_last_part_reads_no_content(make_task, make_subtask, stat
     assert not [sql for sql in found if CONTENT in sql]
 
 
-def test_a_cancel_reads_no_content(make_task, statements):
+@pytest.mark.parametrize("call", [services.cancel_task, services.delete_task, services.get_task])
+def test_what_clients_do_with_a_task_reads_no_content(make_task, statements, call):
     task = make_task()
 
-    found = statements(lambda: transitions.cancel(task.pk))
+    found = statements(lambda: call(task_id=task.pk))
 
+    assert found
     assert not [sql for sql in found if CONTENT in sql]
