@@ -82,6 +82,15 @@ def a_good_run():
     return [*a_good_start(), *both_parts(), *task_states(PARTS, MERGE, MERGING, DONE)]
 
 
+NEXT = task(Status.IN_PROGRESS, Step.SPLIT, 1, done=2) | {"phase": 1}
+RESUMED = task(Status.PENDING, Step.RESUME, 1, run=2)
+REMOVED = change("part", 10, before=done(0), after={})
+
+
+def later(events, seconds=60.0):
+    return [replace(event, at=event.at + seconds) for event in events]
+
+
 def broken(events):
     return {violation.promise for violation in check(events, max_lost=3)}
 
@@ -103,6 +112,26 @@ def test_a_lost_lease_and_a_second_worker_are_accepted():
     again = part_states(0, waiting(0), running(0), lost, running(0, 2, lost=1), done(0, 2, lost=1))
 
     assert check([*a_good_start(), *again], max_lost=3) == []
+
+
+def test_a_next_phase_after_the_last_part_is_accepted():
+    assert check([*a_good_start(), *both_parts(), *task_states(PARTS, NEXT)], max_lost=3) == []
+
+
+def test_a_claim_that_the_end_of_its_task_overtook_is_accepted():
+    ended = task_states(PARTS, PARTS | {"status": Status.CANCELLED})
+    settled = part_states(0, waiting(0), running(0), part(0, Status.CANCELLED, 1))
+
+    assert check([*a_good_start(), *ended, *settled], max_lost=3) == []
+
+
+def test_a_rerun_removes_finished_parts_behind_a_phase_that_it_opens_again():
+    behind = waiting(5) | {"phase": 1}
+    ended = behind | {"status": Status.DONE}
+
+    events = [*a_good_start(), *task_states(PARTS, RESUMED), change("part", 15, before={}, after=behind)]
+
+    assert check([*events, change("part", 15, before=ended, after={})], max_lost=3) == []
 
 
 BAD = {
@@ -137,6 +166,19 @@ BAD = {
         *task_states(PARTS, MERGE)]),
     "a quarantine too early": ("P10", [*a_good_start(),
         *part_states(0, running(0), part(0, Status.FAILED, 1, lost=1))]),
+    "a part committed in a phase that is over": ("P2", [*a_good_start(), *part_states(0, waiting(0), running(0)),
+        *task_states(PARTS, PARTS | {"phase": 1}), *part_states(0, running(0), done(0))]),
+    "a part claimed long after the end of its task": ("P5", [*a_good_start(),
+        *task_states(PARTS, PARTS | {"status": Status.CANCELLED}), *later(part_states(0, waiting(0), running(0)))]),
+    "a part claimed while its phase is planned": ("P2", [*task_states({}, SPLIT, CLAIMED),
+        *part_states(0, {}, waiting(0), running(0))]),
+    "a part claimed in another phase than the task's": ("P2", [*a_good_start(),
+        *task_states(PARTS, PARTS | {"phase": 1}), *part_states(0, waiting(0), running(0))]),
+    "a next phase before the last part": ("P2", [*a_good_start(), *part_states(0, waiting(0), running(0), done(0)),
+        *task_states(PARTS, NEXT)]),
+    "a finished part removed from a task that runs": ("P4", [*a_good_start(), *both_parts(), REMOVED]),
+    "a finished part removed by a rerun that keeps what is done": ("P4", [*a_good_start(), *both_parts(),
+        *task_states(PARTS, RESUMED), REMOVED]),
     "losses that jump": ("P10", [*a_good_start(), *part_states(0, running(0), part(0, Status.PENDING, 1, lost=2))]),
 }  # fmt: skip
 

@@ -1,4 +1,8 @@
-"""What no history of tasks and parts may hold."""
+"""What no history of tasks and parts may hold.
+
+Events come in the order of their ids. PostgreSQL draws an id when the change is made and shows it at the commit, so
+that two changes which no lock puts in order may stand the other way round; where that matters, a rule says so.
+"""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -9,6 +13,9 @@ from workers.torture.history import Event
 TERMINAL_VALUES = {int(status) for status in TERMINAL}
 ACTIVE_VALUES = {int(status) for status in ACTIVE}
 DONE, IN_PROGRESS, PENDING = int(Status.DONE), int(Status.IN_PROGRESS), int(Status.PENDING)
+OVERTAKEN_SECONDS = 5.0
+"""A claim may be made while the end of its task is being committed: it has seen the task as it was before. Such a
+claim is cancelled by what settles the parts of ended tasks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +34,16 @@ class Known:
     """What the events so far say."""
 
     tasks: dict[int, Event] = field(default_factory=dict)
-    parts: dict[int, Event] = field(default_factory=dict)
+    parts: dict[int, dict[int, Event]] = field(default_factory=dict)
+    """The parts there are, by task and by their own id."""
     commits: set[tuple[int, int]] = field(default_factory=set)
     merges: set[tuple[int, int]] = field(default_factory=set)
+
+    def parts_of(self, task_id: int) -> list[Event]:
+        return list(self.parts.get(task_id, {}).values())
+
+    def open_parts_of(self, task_id: int) -> list[Event]:
+        return [part for part in self.parts_of(task_id) if part.status in (PENDING, IN_PROGRESS)]
 
 
 Rule = Callable[[Event, Known], Iterator[Violation]]
@@ -48,7 +62,7 @@ def check(events: Iterable[Event], *, max_lost: int) -> list[Violation]:
 
 
 def _remember(event: Event, known: Known) -> None:
-    rows = known.tasks if event.kind == "task" else known.parts
+    rows = known.tasks if event.kind == "task" else known.parts.setdefault(event.task_id, {})
     if event.is_deleted:
         rows.pop(event.row_id, None)
     else:
@@ -81,6 +95,8 @@ def _part_commits(event: Event, known: Known) -> Iterator[Violation]:
     task = known.tasks.get(event.task_id)
     if task is None or task.status != IN_PROGRESS or task.step != Step.PARTS:
         yield Violation("P5", f"{_name(event)} was committed while its task did not run")
+    elif task.phase != event.phase:
+        yield Violation("P2", f"{_name(event)} was committed while its task was in phase {task.phase}")
 
 
 def part_prefix(event: Event) -> str:
@@ -97,6 +113,37 @@ def _part_stays_ended(event: Event, known: Known) -> Iterator[Violation]:
     left = event.old_status in TERMINAL_VALUES - {DONE} and not event.is_deleted and event.status != event.old_status
     if left and (event.run or 0) <= (event.old_run or 0):
         yield Violation("P5", f"{_name(event)} left status {event.old_status} without a rerun")
+
+
+def _part_is_claimed_in_time(event: Event, known: Known) -> Iterator[Violation]:
+    """Only parts of the phase that runs may be claimed."""
+    task = known.tasks.get(event.task_id)
+    if not event.is_claim or task is None:
+        return
+    if task.status in TERMINAL_VALUES:
+        if event.at - task.at > OVERTAKEN_SECONDS:
+            yield Violation("P5", f"{_name(event)} was claimed after the end of its task")
+    elif (task.status, task.step, task.phase, task.run) != (IN_PROGRESS, Step.PARTS, event.phase, event.run):
+        yield Violation("P2", f"{_name(event)} was claimed while its task was at {_place(task)}")
+
+
+def _place(task: Event) -> str:
+    return f"status {task.status}, step {task.step}, phase {task.phase}, run {task.run}"
+
+
+def _done_part_is_kept(event: Event, known: Known) -> Iterator[Violation]:
+    """What is finished goes with its task, with a restart, or behind a phase that a rerun opens again."""
+    task = known.tasks.get(event.task_id)
+    if not event.is_deleted or event.old_status != DONE or task is None or task.status not in ACTIVE_VALUES:
+        return
+    if task.step == Step.RESTART or (task.step == Step.RESUME and _is_behind_an_open_phase(event, known)):
+        return
+    yield Violation("P4", f"{_name(event)} was done and was removed while its task was at {_place(task)}")
+
+
+def _is_behind_an_open_phase(event: Event, known: Known) -> bool:
+    parts = known.parts_of(event.task_id)
+    return any((part.phase or 0) < (event.old_phase or 0) and part.status != DONE for part in parts)
 
 
 def _claims(event: Event, known: Known) -> Iterator[Violation]:
@@ -131,7 +178,7 @@ def _task_commits(event: Event, known: Known) -> Iterator[Violation]:
         yield Violation("P6", f"{_name(event)} was done without a result")
     elif not event.path.startswith(f"tasks/{event.task_id}/{event.run}/{event.phase}-result-{event.attempt}"):
         yield Violation("P3", f"{_name(event)}, attempt {event.attempt}, was ended by another claim: {event.path}")
-    parts = [part for part in known.parts.values() if part.task_id == event.task_id]
+    parts = known.parts_of(event.task_id)
     done = sum(part.status == DONE for part in parts)
     if (event.done, event.total) != (done, len(parts)):
         yield Violation(
@@ -148,11 +195,17 @@ def _fan_in(event: Event, known: Known) -> Iterator[Violation]:
     if key in known.merges:
         yield Violation("P2", f"{_name(event)} was merged twice")
     known.merges.add(key)
-    waiting = [
-        part for part in known.parts.values() if part.task_id == event.task_id and part.status in (PENDING, IN_PROGRESS)
-    ]
+    waiting = known.open_parts_of(event.task_id)
     if waiting:
         yield Violation("P2", f"{_name(event)} was merged while {len(waiting)} parts had not ended")
+
+
+def _next_phase(event: Event, known: Known) -> Iterator[Violation]:
+    if event.step != Step.SPLIT or (event.phase or 0) <= (event.old_phase or 0):
+        return
+    waiting = known.open_parts_of(event.task_id)
+    if waiting:
+        yield Violation("P2", f"{_name(event)} went on to phase {event.phase} while {len(waiting)} parts had not ended")
 
 
 def _quarantines(event: Event, max_lost: int) -> Iterator[Violation]:
@@ -164,6 +217,13 @@ def _quarantines(event: Event, max_lost: int) -> Iterator[Violation]:
 
 
 RULES: dict[str, tuple[Rule, ...]] = {
-    "part": (_part_commits, _part_stays_done, _part_stays_ended, _claims),
-    "task": (_task_stays_ended, _task_commits, _fan_in, _claims),
+    "part": (
+        _part_commits,
+        _part_stays_done,
+        _part_stays_ended,
+        _part_is_claimed_in_time,
+        _done_part_is_kept,
+        _claims,
+    ),
+    "task": (_task_stays_ended, _task_commits, _fan_in, _next_phase, _claims),
 }
