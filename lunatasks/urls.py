@@ -6,11 +6,9 @@ from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
 from lunatasks.admin_site.favicon import favicon
+from lunatasks.api.accounts import DIRECT_PREFIX
 from lunatasks.api.views import UnknownPath
 from tasks_app.api.metrics import MetricsView
-
-DIRECT_PREFIX = "1"
-"""Under any other prefix the service answers as it does behind the platform's gateway."""
 
 urlpatterns = [
     path("admin/", admin.site.urls),

@@ -10,6 +10,8 @@ from lunatasks.errors import AccountRequired, BadQuery
 from lunatasks.uuids import parse_uuid
 
 HEADER = "Luna-Account-Id"
+DIRECT_PREFIX = "1"
+"""Under any other prefix of its path a request is read as the platform's gateway reads it."""
 
 
 def account_of_header(request: HttpRequest) -> UUID | None:

@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.conf import settings
 from drf_spectacular.openapi import AutoSchema
 
 from lunatasks import errors
+from lunatasks.api.accounts import DIRECT_PREFIX
 from lunatasks.errors import CATALOGUE, LunaError
 from lunatasks.uuids import PATTERN as UUID_PATTERN
 
@@ -104,7 +106,7 @@ def bounds(name: str) -> list[Json]:
 
 def ids(name: str, example: str) -> Json:
     """A list of ids as one text."""
-    schema: Json = {"type": "string", "minLength": 1, "pattern": "^[1-9][0-9]{0,17}(,[1-9][0-9]{0,17}){0,999}$"}
+    schema: Json = {"type": "string", "minLength": 1, "pattern": "^0*[1-9][0-9]*(,0*[1-9][0-9]*){0,999}$"}
     return query(name, schema, "Comma separated ids, 1 to 1000; unknown ones are skipped.", example)
 
 
@@ -191,10 +193,11 @@ class OperationSchema(AutoSchema):
 
 
 def plain_paths(endpoints: list[tuple[str, str, str, Any]]) -> list[tuple[str, str, str, Any]]:
-    """Hook: the paths under the direct prefix, without the slash that may follow."""
+    """Hook: the paths under one prefix, the direct one when there is it, without the slash that may follow."""
     kept = []
+    prefix = min(settings.LUNATASKS_API_PREFIXES, key=lambda name: name != DIRECT_PREFIX)
     for path, regex, method, view in endpoints:
-        if path.startswith(("/1/", "/version", "/healthcheck", "/config", "/metrics", "/docs")):
+        if path.startswith((f"/{prefix}/", "/version", "/healthcheck", "/config", "/metrics", "/docs")):
             kept.append((path.rstrip("/"), regex, method, view))
     return kept
 

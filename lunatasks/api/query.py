@@ -83,8 +83,10 @@ def bounded_integer(text: str, low: int | None = None, high: int | None = None) 
     """Decimal digits with an optional minus. Raises ValueError, also outside of low..high."""
     if not _INTEGER.fullmatch(text):
         raise ValueError("not an integer")
-    # thirty digits are beyond every row and every bound, and int() refuses thousands of them
-    number = int(text) if len(text) <= _MAX_DIGITS else int(f"{text[:2]}{'0' * _MAX_DIGITS}")
+    digits = text.lstrip("-").lstrip("0")
+    # so many digits are beyond every row and every bound, and int() refuses thousands of them
+    number = int(digits or "0") if len(digits) <= _MAX_DIGITS else 10**_MAX_DIGITS
+    number = -number if text.startswith("-") else number
     if (low is not None and number < low) or (high is not None and number > high):
         raise ValueError("out of range")
     return number

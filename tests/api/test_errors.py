@@ -3,7 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
 
+from tasks_app import querysets
 from tasks_app.states import TaskType
 from tests.api.conftest import error_of
 
@@ -108,6 +110,29 @@ def test_a_list_costs_one_query(api, make_error, django_assert_num_queries):
 
     with django_assert_num_queries(1):
         assert len(listed(api)) == 5
+
+
+def test_lists_by_filters_and_deep_pages_have_their_number_of_queries(
+    api, make_error, account, monkeypatch, django_assert_num_queries
+):
+    error = make_error(error_time=NOON)
+    ranges = connection.vendor == "postgresql"  # become ranges of ids there, by one look at an index
+    hour = {"error_time__gte": "2024-05-06T12:00:00Z", "error_time__lt": "2024-05-06T13:00:00Z"}
+    for filters, queries in [
+        ({"error_code": 28010}, 1),
+        ({"account_id": str(account)}, 1),
+        ({"account_id": str(account), "error_code": 28010}, 2),  # ids from an index alone, then the rows
+        (hour, 2 + ranges),
+        (hour | {"account_id": str(account)}, 2 + ranges),
+        ({"task_ids": str(error.task_id)}, 2 + ranges),  # of lists PostgreSQL is asked how many it expects
+    ]:
+        with django_assert_num_queries(queries):
+            assert api.get("/tasks/errors", **filters).status_code == 200
+    monkeypatch.setattr(querysets, "NEAR", -1)
+    with django_assert_num_queries(2):
+        assert listed(api) == [error.pk]
+    with django_assert_num_queries(1):
+        assert listed(api, page=7) == []
 
 
 @pytest.mark.parametrize("code", [2**31, -(2**70), 10**29])

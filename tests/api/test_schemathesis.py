@@ -9,6 +9,7 @@ from django.core.wsgi import get_wsgi_application
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi import checks as known
+from schemathesis.specs.openapi import stateful
 
 from lunatasks.api.documents import openapi_document
 from tasks_app.contents import availability
@@ -37,6 +38,11 @@ sent_requests: Counter[str] = Counter()
 document = schemathesis.openapi.from_dict(generating(openapi_document()))
 document.app = get_wsgi_application()
 operations = {operation.ok().label: operation.ok() for operation in document.get_all_operations()}
+NEED_OBJECTS = {"POST /1/tasks/reporter"} | {label for label in operations if "{" in label}
+"""Random ids are rarely those of something that is there: the walk over the links is for these."""
+WALKED = {f"{method} /1/tasks/{{task_id}}" for method in ("GET", "PATCH", "DELETE")} | {
+    "GET /1/tasks/{task_id}/subtasks"
+}
 
 generated = settings(
     max_examples=EXAMPLES,
@@ -68,25 +74,34 @@ def enough_requests(request):
 
 
 def send(case, checks):
-    sent_requests[case.operation.label] += 1
     response = case.call(base_url="http://localhost")
-    assert response.status_code != 500
+    note(case, response)
     case.validate_response(response, checks=checks)
     return response
 
 
+def note(case, response):
+    assert response.status_code != 500
+    sent_requests[case.operation.label] += 1
+
+
 @pytest.mark.parametrize("label", operations)
 def test_what_the_document_allows_is_taken(label):
+    statuses = set()
+
     @seed(SEED)
     @generated
     @given(case=operations[label].as_strategy(generation_mode=GenerationMode.POSITIVE))
     def check(case):
         response = send(case, [check for check in CHECKS if check is not known.negative_data_rejection])
+        statuses.add(response.status_code)
         if response.status_code == 400:
             body = response.json()
             assert EXPLAINED.search(f"{body['error_code']} {body['detail']}"), (body, case.body, case.query)
 
     check()
+
+    assert min(statuses) < 400 or label in NEED_OBJECTS  # to refuse everything would keep to the document too
 
 
 @pytest.mark.parametrize("label", operations)
@@ -104,13 +119,17 @@ def test_what_the_document_forbids_is_refused(label):
     check()
 
 
-def test_a_walk_over_the_links_finds_nothing_broken():
+def test_a_walk_over_the_links_finds_nothing_broken(monkeypatch):
     """The stateful phase: tasks are created, read, cancelled, deleted, and asked for again."""
+    succeeded = set()
+    # to guess by the names of members, it would begin with GET of a list and never create anything
+    monkeypatch.setattr(stateful, "is_likely_root_transition", lambda operation, *_: operation.method == "post")
 
     class Walk(document.as_state_machine()):
         def validate_response(self, response, case, **_):
-            sent_requests[case.operation.label] += 1
-            assert response.status_code != 500
+            note(case, response)
+            if response.status_code < 400:
+                succeeded.add(case.operation.label)
             case.validate_response(response, checks=CHECKS)
 
         def get_call_kwargs(self, case):
@@ -119,7 +138,7 @@ def test_a_walk_over_the_links_finds_nothing_broken():
     seed(SEED)(Walk)
     Walk.run(
         settings=settings(
-            max_examples=30,
+            max_examples=60,
             stateful_step_count=8,
             deadline=None,
             database=None,
@@ -127,3 +146,5 @@ def test_a_walk_over_the_links_finds_nothing_broken():
             suppress_health_check=list(HealthCheck),
         )
     )
+
+    assert succeeded >= WALKED

@@ -122,6 +122,13 @@ def test_a_differing_header_is_refused_behind_a_gateway_prefix(bearer, api, acco
     assert reader(request, Query(request), Grant(account, can_write=False), gateway=False) == account
 
 
+def test_a_token_costs_one_query(api, bearer, account, django_assert_num_queries):
+    headers = bearer(account)
+
+    with django_assert_num_queries(2):
+        assert api.get("/tasks", headers=headers).status_code == 200
+
+
 def test_settings_and_metrics_need_a_token_of_all_accounts(root, bearer, account):
     for path in ("/config", "/metrics"):
         assert error_of(root.get(path)) == (401, 28103)
