@@ -35,10 +35,13 @@ $(DEV): $(SETUP)
 	@$(BIN)/python -m pip install --quiet --no-deps -r constraints.txt
 	@touch $@
 
-$(MANUAL): $(SETUP) $(wildcard docs/*.rst docs/*.md docs/tasks/*.rst docs/conf.py docs/_static/*) lunatasks/errors.py
+MANUAL_SOURCES := $(wildcard docs/*.rst docs/*.md docs/tasks/*.rst docs/conf.py docs/_static/*) \
+	lunatasks/errors.py lunatasks/settings.py tasks_app/api/examples.py tasks_app/api/operations.py
+
+$(MANUAL): $(SETUP) $(MANUAL_SOURCES)
 	@echo "building the manual"
 	@$(BIN)/python -m pip install --quiet -r requirements-docs.txt -c constraints.txt
-	@$(BIN)/sphinx-build -q -W -b html docs docs/_build/html
+	@$(BIN)/sphinx-build -q -W -b html -d docs/_build/doctrees docs docs/_build/html
 	@touch $@
 
 setup: $(SETUP) ## .venv with the pinned dependencies
@@ -58,7 +61,7 @@ serve: $(SETUP) models $(MANUAL) ## run the whole service on 127.0.0.1:5050
 test: $(DEV) models samples ## all tests, on SQLite and on TEST_DATABASE_URL with TEST_REDIS_URL when set
 	@BIN=$(BIN) bash tests/run.sh $(ARGS)
 
-check: $(DEV) ## format, lint, types, system checks, missing migrations, import directions, OpenAPI
+check: $(DEV) $(MANUAL) ## format, lint, types, system checks, missing migrations, import directions, OpenAPI, the manual
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
