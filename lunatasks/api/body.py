@@ -1,7 +1,7 @@
 """Bodies of POST requests: content type, size, JSON, and the members every task shares."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
 import orjson
 from django.conf import settings
@@ -10,6 +10,9 @@ from django.http import HttpRequest, UnreadablePostError
 from lunatasks.errors import BadBody, BadContentType, BodyTooLarge, EmptyBody, FieldMissing, NotJson
 
 MAX_DESCRIPTION = 4096
+DISCARDED = 3
+"""How many times the limit of what is over it is read for the sake of the answer."""
+BLOCK = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +55,24 @@ def read_json(request: HttpRequest) -> Any:
 
 def _read(request: HttpRequest, limit: int) -> bytes:
     length = request.META.get("CONTENT_LENGTH") or ""
-    if length.isdecimal() and int(length[:20]) > limit:
-        raise BodyTooLarge(limit)
     # Django reads nothing when the length is not told; servers end a chunked body by themselves
     chunked = not length and "chunked" in request.headers.get("Transfer-Encoding", "").lower()
     source = request.META["wsgi.input"] if chunked else request
+    told = length.isdecimal() and int(length[:20]) > limit
     try:
-        body: bytes = source.read(limit + 1)
+        body: bytes = b"" if told else source.read(limit + 1)
+        if told or len(body) > limit:
+            _discard(source, DISCARDED * limit)
+            raise BodyTooLarge(limit)
     except UnreadablePostError:
         raise NotJson("the body ended early") from None
-    if len(body) > limit:
-        raise BodyTooLarge(limit)
     return body
+
+
+def _discard(source: HttpRequest | IO[bytes], most: int) -> None:
+    """Read on for a while: a client that is still sending when the connection ends never sees the answer."""
+    while most > 0 and (block := source.read(min(most, BLOCK))):
+        most -= len(block)
 
 
 def _description(value: Any, longest: int) -> str:

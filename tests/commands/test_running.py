@@ -1,6 +1,7 @@
 """Commands that run or look after the service."""
 
 import io
+import os
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from django.core.management import CommandError, call_command
 from tasks_app.models import Subtask
 from tasks_app.states import Status
 from workers import heartbeat
+from workers.management.commands import runall
 
 
 def printed(name, *arguments):
@@ -87,7 +89,29 @@ def test_a_process_past_its_deadline_ends():
     assert time.monotonic() - started < 15
 
 
-def _environment():
-    import os
+@pytest.mark.parametrize(("host", "auth"), [("0.0.0.0", "token"), ("127.0.0.1", "off")])  # noqa: S104
+def test_every_child_of_runall_asks_for_tokens_by_the_address_that_is_listened_on(monkeypatch, host, auth):
+    children = []
 
+    class Tree:
+        def start(self, child, **_):
+            children.append(child)
+
+    monkeypatch.setattr(runall, "call_command", lambda *_, **__: None)
+    monkeypatch.setattr(runall.connections, "close_all", lambda: None)
+    command = runall.Command(stdout=io.StringIO())
+    command._make_admin = lambda: None
+    command._start_queue = lambda tree: {}
+
+    command._start(Tree(), host, 5051, 2)
+
+    assert [child.name for child in children] == ["rescue", "web server", "worker 1", "worker 2"]
+    for variables in {tuple(sorted(child.environment.items())) for child in children}:
+        code = "import django.conf as c; print(c.settings.LUNATASKS_API_AUTH, c.settings.LUNATASKS_PORT)"
+        environment = {**_environment(), **dict(variables)}
+        done = subprocess.run([sys.executable, "-c", code], cwd=settings.BASE_DIR, env=environment, capture_output=True)
+        assert done.stdout.split() == [auth.encode(), b"5051"]
+
+
+def _environment():
     return {**os.environ, "DJANGO_SETTINGS_MODULE": "lunatasks.settings"}
