@@ -90,7 +90,7 @@ def _far_ids(
             return ids_from_pivot(rows, expected=estimated_count(unbounded), offset=offset, size=size)
         if "task_id__in" in lookups and estimated_count(rows) < DEEP:
             # not the order of an index: the newest rows of all would be read until ten are of those tasks
-            rows = rows.annotate(place=F("id") + 0).order_by("-place")
+            return ids_of(rows.annotate(place=F("id") + 0).order_by("-place"), offset=offset, size=size)
     return ids_of(rows, offset=offset, size=size)
 
 
