@@ -1,8 +1,9 @@
 """The REST API against plain ModelSerializer views, and every filter over a million tasks and five million errors.
 
 `DATABASE_URL=postgresql://... python benchmarks/bench_api.py [--tasks N] [--errors N] [--seconds S] [--keep]`. It ends
-with a code other than zero when a figure is not what is asked; a busy machine may be the reason. It works in a database of its own, `<name>_bench`, which stays there with --keep. The load is wrk over loopback where
-there is one, else a few threads of this process.
+with a code other than zero when a figure is not what is asked; a busy machine may be the reason. It works in a
+database of its own, `<name>_bench`, which stays there with --keep. The load is wrk over loopback where there is one,
+else a few threads of this process.
 """
 
 import argparse

@@ -5,7 +5,7 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
-from lunatasks.admin_site.favicon import favicon
+from lunatasks.admin_site.favicon import Favicon
 from lunatasks.api.accounts import DIRECT_PREFIX
 from lunatasks.api.views import UnknownPath
 from tasks_app.api.metrics import MetricsView
@@ -13,7 +13,7 @@ from tasks_app.api.metrics import MetricsView
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("admin", RedirectView.as_view(pattern_name="admin:index"), name="admin-start"),
-    path("favicon.ico", favicon, name="favicon"),
+    path("favicon.ico", Favicon.as_view(), name="favicon"),
     path("", include("lunatasks.api.urls")),
     re_path(r"^metrics/?$", MetricsView.as_view(), name="metrics"),
     *(

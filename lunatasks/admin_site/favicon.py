@@ -1,7 +1,8 @@
 """The icon of the pages: without one, every browser that opens them is answered with an error."""
 
 from django.http import HttpRequest, HttpResponse
-from django.views.decorators.http import require_safe
+
+from lunatasks.api.views import ApiView
 
 ICON = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><rect width="16" height="16" rx="4" fill="#264b5d"/>'
@@ -9,8 +10,12 @@ ICON = (
 )
 
 
-@require_safe
-def favicon(request: HttpRequest) -> HttpResponse:
-    """A small drawing."""
-    headers = {"Cache-Control": "public, max-age=86400", "Content-Security-Policy": "default-src 'none'"}
-    return HttpResponse(ICON, content_type="image/svg+xml", headers=headers)
+class Favicon(ApiView):
+    """GET /favicon.ico: a small drawing."""
+
+    open_to_all = True
+    schema = None
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        headers = {"Cache-Control": "public, max-age=86400", "Content-Security-Policy": "default-src 'none'"}
+        return HttpResponse(ICON, content_type="image/svg+xml", headers=headers)

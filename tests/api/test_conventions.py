@@ -161,6 +161,7 @@ def test_a_wrong_method_is_named_with_those_that_are_allowed(api, make_task):
         ("PROPFIND", "/version"),
         ("POST", "/healthcheck"),
         ("POST", "/"),
+        ("POST", "/favicon.ico"),
         ("POST", "/docs/dev/errors/1.html"),
     ]:
         response = api.client.generic(method, path)
