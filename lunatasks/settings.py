@@ -8,7 +8,7 @@ from typing import Any
 
 import dj_database_url
 
-from lunatasks import env, secrets
+from lunatasks import env, postgresql, secrets
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -261,7 +261,7 @@ if "sqlite" in _database["ENGINE"]:
     _database["TEST"] = {"NAME": str(LUNATASKS_HOME / "test.sqlite3")}
 else:
     _database["CONN_HEALTH_CHECKS"] = True
-    _database.setdefault("OPTIONS", {}).update(connect_timeout=5)
+    _database["OPTIONS"] = postgresql.options(_database.get("OPTIONS", {}), lease=LUNATASKS_LEASE_SECONDS)
     if LUNATASKS_ROLE == "web":
         _database["CONN_MAX_AGE"] = 0
         _database["CONN_HEALTH_CHECKS"] = False  # see lunatasks.api.connections
