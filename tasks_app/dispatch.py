@@ -112,6 +112,12 @@ def _enqueue(target: Queue, messages: Sequence[Message]) -> None:
     )
 
 
+def waiting_names(name: str) -> set[str]:
+    """Names of the messages in a queue; whatever strangers pushed into it is a name that is nobody's."""
+    target = queue(name)
+    return {item.decode(errors="replace") for item in target.connection.lrange(target.key, 0, -1)}
+
+
 @cache
 def queue(name: str) -> Queue:
     """The queue of that name; one client and its pool for the life of the process."""

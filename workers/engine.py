@@ -8,12 +8,14 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from itertools import islice
 from typing import Any, TypeVar
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, InternalError, OperationalError, connection
 
 from lunatasks import errors
 from lunatasks.luna_services.ports import PortError
@@ -29,8 +31,10 @@ from workers.task_types.base import Plan, TaskKind
 
 logger = logging.getLogger(__name__)
 
-DATABASE_GONE = (OperationalError, InterfaceError)
+DATABASE_GONE = (OperationalError, InterfaceError, InternalError)
+"""The last one is PostgreSQL's for a session that it ended because nothing came in a transaction for too long."""
 Value = TypeVar("Value")
+FenceOf = TypeVar("FenceOf", TaskFence, PartFence)
 
 
 @cache
@@ -44,16 +48,15 @@ def worker_name() -> str:
 
 def run_split(fence: TaskFence) -> None:
     """Plan a phase, or do the first step of a rerun."""
-    claimed = transitions.claim_task(fence, worker=worker_name(), lease=settings.LUNATASKS_LEASE_SECONDS)
-    if claimed is None:
-        logger.debug("%s was not to be had", fence)
-        return
-    faults.point("task.claimed")
-    task = Task.objects.get(pk=claimed.task_id)
-    if claimed.step == Step.SPLIT:
-        _work_on_task(claimed, task, "split", _split)
-    else:
-        _work_on_task(claimed, task, "rerun", _reopen)
+    with _claimed(transitions.claim_task, fence) as claimed:
+        if claimed is None:
+            return
+        faults.point("task.claimed")
+        task = Task.objects.get(pk=claimed.task_id)
+        if claimed.step == Step.SPLIT:
+            _work_on_task(claimed, task, "split", _split)
+        else:
+            _work_on_task(claimed, task, "rerun", _reopen)
 
 
 def _split(claimed: TaskFence, task: Task, context: Context) -> None:
@@ -93,12 +96,16 @@ def _reopen(claimed: TaskFence, task: Task, context: Context) -> None:
 
 def run_part(fence: PartFence) -> None:
     """Run one part."""
-    claimed = transitions.claim_part(fence, worker=worker_name(), lease=settings.LUNATASKS_LEASE_SECONDS)
-    if claimed is None:
-        logger.debug("%s was not to be had", fence)
-        return
-    part = Subtask.objects.select_related("task").get(pk=claimed.part_id)
-    faults.point("part.claimed", f"{part.task_id}-{part.phase}-{part.number}")
+    with _claimed(transitions.claim_part, fence) as claimed:
+        if claimed is None:
+            return
+        part = Subtask.objects.select_related("task").get(pk=claimed.part_id)
+        faults.point("part.claimed", f"{part.task_id}-{part.phase}-{part.number}")
+        _work_on_part(claimed, part)
+    faults.point("part.committed")
+
+
+def _work_on_part(claimed: PartFence, part: Subtask) -> None:
     context = context_of_part(part.task, part)
     with Heartbeat(claimed, context.signals):
         try:
@@ -110,7 +117,6 @@ def run_part(fence: PartFence) -> None:
             _let_go(claimed, context)
         except Exception as error:
             _fail(transitions.fail_part, claimed, context, error)
-    faults.point("part.committed")
 
 
 # -- merge -------------------------------------------------------------------------------------------
@@ -118,14 +124,13 @@ def run_part(fence: PartFence) -> None:
 
 def run_merge(fence: TaskFence) -> None:
     """Make the result of the ended parts."""
-    claimed = transitions.claim_task(fence, worker=worker_name(), lease=settings.LUNATASKS_LEASE_SECONDS)
-    if claimed is None:
-        logger.debug("%s was not to be had", fence)
-        return
-    faults.point("merge.claimed")
-    task = Task.objects.get(pk=claimed.task_id)
-    _work_on_task(claimed, task, "result", _merge)
-    _remove_part_files(task.pk)
+    with _claimed(transitions.claim_task, fence) as claimed:
+        if claimed is None:
+            return
+        faults.point("merge.claimed")
+        task = Task.objects.get(pk=claimed.task_id)
+        _work_on_task(claimed, task, "result", _merge)
+        _remove_part_files(task.pk)
 
 
 def _merge(claimed: TaskFence, task: Task, context: Context) -> None:
@@ -175,6 +180,33 @@ def kind_of(task: Task) -> TaskKind:
         raise errors.NotAvailable(f"task type {task.task_type}") from None
 
 
+@contextmanager
+def _claimed(claim: Callable[..., FenceOf | None], fence: FenceOf) -> Iterator[FenceOf | None]:
+    """The claim that a message names, None when it is not to be had.
+
+    When the database goes away meanwhile the claim is given back: that is no fault of the work, and does not count.
+    """
+    held = replace(fence, attempt=fence.attempt + 1)
+    try:
+        claimed = claim(fence, worker=worker_name(), lease=settings.LUNATASKS_LEASE_SECONDS)
+    except DATABASE_GONE as error:  # it may be committed though its answer was lost
+        _give_back(held, error)
+        claimed = None
+    if claimed is None:
+        logger.debug("%s was not to be had", fence)
+    try:
+        yield claimed
+    except DATABASE_GONE as error:
+        _give_back(held, error)
+
+
+def _give_back(held: TaskFence | PartFence, error: Exception) -> None:
+    if connection.is_usable():
+        raise error  # a statement that fails wherever it runs: the lease runs out and is counted
+    logger.warning("%s: the database is gone (%s)", held, type(error).__name__)
+    _keep(transitions.hand_back, held, worker=worker_name())
+
+
 def _work_on_task(claimed: TaskFence, task: Task, name: str, work: Callable[[TaskFence, Task, Context], None]) -> None:
     context = context_of_step(task, run=claimed.run, attempt=claimed.attempt, name=name)
     with Heartbeat(claimed, context.signals):
@@ -195,14 +227,13 @@ def _let_go(claimed: TaskFence | PartFence, context: Context) -> None:
 
 
 def _fail(transition: Callable[..., None], claimed: TaskFence | PartFence, context: Context, error: Exception) -> None:
+    if isinstance(error, DATABASE_GONE):
+        # The files stay, for a commit may still be on its way: the sweep takes those that no row names.
+        raise error
     _forget_files(context)
     if isinstance(error, errors.LunaError):
         found = error
         logger.warning("%s failed with %s", claimed, error.code)
-    elif isinstance(error, DATABASE_GONE):
-        # Nothing can be written now; the lease runs out and rescue gives the work to somebody else.
-        logger.warning("%s: the database is gone (%s)", claimed, type(error).__name__)
-        return
     else:
         # What a port says may name objects of the account: only its code goes on.
         found = errors.nameless(error.code) if isinstance(error, PortError) else errors.InternalError()

@@ -4,14 +4,17 @@ Every pass is idempotent; two rescues side by side do no harm.
 """
 
 import logging
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 
 from django.conf import settings
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
-from django.db.models.functions import Coalesce, Now
-from redis import RedisError
+from django.db import Error as DatabaseError
+from django.db import connection
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models.functions import Coalesce
+from redis import RedisError, ResponseError
 
 from lunatasks import errors
 from tasks_app import artefacts, dispatch, transitions
@@ -38,11 +41,12 @@ class Report:
         return bool(self.released or self.quarantined or self.sent_again or self.settled)
 
 
-def rescue_once() -> Report:
-    """One pass over everything but files."""
+def rescue_once(*, release: bool = True) -> Report:
+    """One pass over everything but files; leases that ran out are left alone without `release`."""
     report = Report()
-    _rescue_parts(report)
-    _rescue_tasks(report)
+    if release:
+        _rescue_parts(report)
+        _rescue_tasks(report)
     report.sent_again = send_again()
     report.settled = settle_ended()
     if report:
@@ -50,33 +54,58 @@ def rescue_once() -> Report:
     return report
 
 
+@contextmanager
+def _for_itself(subject: Task | Subtask | str) -> Iterator[None]:
+    """What the database refuses for one row, by a lock or the end of a session, keeps nobody else waiting.
+
+    Raises the error of a database that is gone: then every row would fail.
+    """
+    try:
+        yield
+    except DatabaseError as error:
+        logger.warning("rescue of %s failed (%s)", subject, type(error).__name__)
+        if not connection.is_usable():
+            connection.close()
+        connection.ensure_connection()
+
+
 # -- leases that ran out -----------------------------------------------------------------------------
 
 
 def _rescue_parts(report: Report) -> None:
-    expired = Subtask.objects.filter(lease_until__lt=Now(), subtask_status=Status.IN_PROGRESS)
+    expired = Subtask.objects.filter(transitions.lease_lost(), subtask_status=Status.IN_PROGRESS)
     for part in expired.select_related("task").defer("task__content")[:BATCH]:
-        faults.point("rescue.found")
-        if part.lost_count + 1 >= settings.LUNATASKS_MAX_LOST:
-            error = errors.PartQuarantined(f"Part {part.number}", part.task_id, part.lost_count + 1)
-            report.quarantined += transitions.quarantine_part(part, error)
-        elif transitions.release_lost_part(part):
-            faults.point("rescue.released")
-            report.released += 1
-            dispatch.send([dispatch.part_message(part, part.task)])
+        with _for_itself(part):
+            _rescue_part(part, report)
+
+
+def _rescue_part(part: Subtask, report: Report) -> None:
+    faults.point("rescue.found")
+    if part.lost_count + 1 >= settings.LUNATASKS_MAX_LOST:
+        error = errors.PartQuarantined(f"Part {part.number}", part.task_id, part.lost_count + 1)
+        report.quarantined += transitions.quarantine_part(part, error)
+    elif transitions.release_lost_part(part):
+        faults.point("rescue.released")
+        report.released += 1
+        dispatch.send([dispatch.part_message(part, part.task)])
 
 
 def _rescue_tasks(report: Report) -> None:
-    expired = Task.without_content.filter(lease_until__lt=Now(), task_status__in=ACTIVE)
+    expired = Task.without_content.filter(transitions.lease_lost(), task_status__in=ACTIVE)
     for task in expired[:BATCH]:
-        faults.point("rescue.found")
-        if task.lost_count + 1 >= settings.LUNATASKS_MAX_LOST:
-            error = errors.PartQuarantined(Step(task.step).label.capitalize(), task.pk, task.lost_count + 1)
-            report.quarantined += transitions.quarantine_task(task, error)
-        elif transitions.release_lost_task(task):
-            faults.point("rescue.released")
-            report.released += 1
-            dispatch.send([dispatch.task_message(task)])
+        with _for_itself(task):
+            _rescue_task(task, report)
+
+
+def _rescue_task(task: Task, report: Report) -> None:
+    faults.point("rescue.found")
+    if task.lost_count + 1 >= settings.LUNATASKS_MAX_LOST:
+        error = errors.PartQuarantined(Step(task.step).label.capitalize(), task.pk, task.lost_count + 1)
+        report.quarantined += transitions.quarantine_task(task, error)
+    elif transitions.release_lost_task(task):
+        faults.point("rescue.released")
+        report.released += 1
+        dispatch.send([dispatch.task_message(task)])
 
 
 # -- messages that are in no queue -------------------------------------------------------------------
@@ -84,20 +113,19 @@ def _rescue_tasks(report: Report) -> None:
 
 def send_again() -> int:
     """Send the messages of old pending rows that are in no queue; how many."""
+    count = 0
     try:
-        return _send_tasks_again() + _send_parts_again()
+        for kind, send_kind in (("tasks' messages", _send_tasks_again), ("parts' messages", _send_parts_again)):
+            with _for_itself(kind):
+                count += send_kind()
     except RedisError as error:
         logger.warning("the queue does not answer (%s)", type(error).__name__)
-        return 0
-
-
-def _long_ago() -> object:
-    return Now() - Value(timedelta(seconds=settings.LUNATASKS_REDISPATCH_SECONDS))
+    return count
 
 
 def _send_tasks_again() -> int:
     rows = Task.without_content.filter(
-        task_status__in=ACTIVE, lease_until__isnull=True, dispatched_at__lt=_long_ago()
+        transitions.sent_long_ago(), task_status__in=ACTIVE, lease_until__isnull=True
     ).exclude(step=Step.PARTS)
     tasks = list(rows.order_by("dispatched_at")[:BATCH])
     return _send_missing(Task.objects.all(), [(task.pk, dispatch.task_message(task)) for task in tasks])
@@ -111,10 +139,11 @@ def _send_parts_again() -> int:
     rows = (
         Subtask.objects.filter(Exists(ready), subtask_status=Status.PENDING)
         .annotate(sent=Coalesce("dispatched_at", F("task__dispatched_at")))
-        .filter(sent__lt=_long_ago())
+        .filter(transitions.sent_long_ago("sent"))
         .select_related("task")
         .defer("task__content")  # of a hundred thousand entries it would be parsed again for every part
-        .order_by("dispatched_at", "pk")
+        # first those that were never sent: nobody does them, while of the others most wait in a queue
+        .order_by(F("dispatched_at").asc(nulls_first=True), "pk")
     )
     count = 0
     while parts := list(rows[:BATCH]):
@@ -129,13 +158,22 @@ def _send_parts_again() -> int:
 
 def _send_missing(rows: QuerySet[Task] | QuerySet[Subtask], found: Sequence[tuple[int, Message]]) -> int:
     """Send those whose message is in no queue; all of them are looked at again only after a while."""
-    if not found:
+    by_queue: dict[str, list[tuple[int, Message]]] = defaultdict(list)
+    for pk, message in found:
+        by_queue[message.queue].append((pk, message))
+    return sum(_send_missing_of(name, rows, group) for name, group in by_queue.items())
+
+
+def _send_missing_of(queue: str, rows: QuerySet[Task] | QuerySet[Subtask], found: Sequence[tuple[int, Message]]) -> int:
+    try:
+        names = dispatch.waiting_names(queue)
+    except ResponseError:  # somebody else's value stands in its place: the other queues may be well
+        logger.warning("the queue %s cannot be read", queue)
         return 0
-    names = {name for queue in {message.queue for _, message in found} for name in dispatch.queue(queue).get_job_ids()}
     missing = [message for _, message in found if message.name not in names]
     if missing and not dispatch.send(missing):
         return 0
-    rows.filter(pk__in=[pk for pk, _ in found]).update(dispatched_at=Now())
+    transitions.mark_sent(rows.filter(pk__in=[pk for pk, _ in found]))
     return len(missing)
 
 
@@ -148,7 +186,11 @@ def settle_ended() -> int:
     task_ids = (
         Subtask.objects.filter(Q(subtask_status__in=OPEN), Exists(ended)).values_list("task_id", flat=True).distinct()
     )
-    return sum(transitions.settle_parts(task_id) for task_id in list(task_ids[:BATCH]))
+    count = 0
+    for task_id in list(task_ids[:BATCH]):
+        with _for_itself(f"what task {task_id} left"):
+            count += transitions.settle_parts(task_id)
+    return count
 
 
 def sweep_files() -> int:

@@ -37,7 +37,9 @@ from tasks_app.transitions.fences import (
     TaskFence,
     delete_in_batches,
     lease_end,
+    lease_lost,
     locked,
+    sent_long_ago,
     store_errors,
 )
 from tasks_app.transitions.plans import (
@@ -45,6 +47,7 @@ from tasks_app.transitions.plans import (
     clear_unplanned_parts,
     create,
     dispatch_parts,
+    mark_sent,
     start_parts,
 )
 from tasks_app.transitions.reruns import (
@@ -79,7 +82,9 @@ __all__ = [
     "finish_task",
     "hand_back",
     "lease_end",
+    "lease_lost",
     "locked",
+    "mark_sent",
     "open_step",
     "quarantine_part",
     "quarantine_task",
@@ -88,6 +93,7 @@ __all__ = [
     "rerun",
     "restart",
     "resume",
+    "sent_long_ago",
     "settle_parts",
     "start_parts",
     "store_errors",

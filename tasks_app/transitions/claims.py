@@ -9,7 +9,7 @@ from django.db.models.functions import Coalesce, Now
 from tasks_app import dispatch
 from tasks_app.models import Subtask, Task
 from tasks_app.states import Status, Step
-from tasks_app.transitions.fences import FREE, Fence, PartFence, TaskFence, lease_end
+from tasks_app.transitions.fences import FREE, Fence, PartFence, TaskFence, lease_end, lease_lost
 
 
 def claim_task(fence: TaskFence, *, worker: str, lease: float) -> TaskFence | None:
@@ -69,14 +69,18 @@ def extend_lease(fence: Fence, *, lease: float, done: int, total: int) -> bool:
     )
 
 
-def hand_back(fence: Fence) -> bool:
-    """Give the claim back at once (a graceful stop), uncounted, and send its message again."""
+def hand_back(fence: Fence, *, worker: str = "") -> bool:
+    """Give the claim back at once (a graceful stop), uncounted, and send its message again.
+
+    `worker`: only when it has the claim, for one that cannot know whether its claim was committed.
+    """
+    held = {"worker": worker} if worker else {}
     free = {**FREE, "dispatched_at": Now()}
     with transaction.atomic():
         if isinstance(fence, TaskFence):
-            changed = fence.rows().update(**free)
+            changed = fence.rows().filter(**held).update(**free)
         else:
-            changed = fence.rows().update(subtask_status=Status.PENDING, **free)
+            changed = fence.rows().filter(**held).update(subtask_status=Status.PENDING, **free)
         if changed:
             dispatch.send_on_commit([_message(fence)])
     return bool(changed)
@@ -94,7 +98,7 @@ def release_lost_part(part: Subtask) -> bool:
     fence = PartFence(part.task_id, part.pk, part.run, part.attempt)
     return bool(
         fence.rows()
-        .filter(lease_until__lt=Now())
+        .filter(lease_lost())
         .update(subtask_status=Status.PENDING, lost_count=F("lost_count") + 1, dispatched_at=Now(), **FREE)
     )
 
@@ -102,6 +106,4 @@ def release_lost_part(part: Subtask) -> bool:
 def release_lost_task(task: Task) -> bool:
     """Let others have a split or merge whose lease ran out; False when it went on meanwhile."""
     fence = TaskFence(task.pk, task.run, Step(task.step), task.phase, task.attempt)
-    return bool(
-        fence.rows().filter(lease_until__lt=Now()).update(lost_count=F("lost_count") + 1, dispatched_at=Now(), **FREE)
-    )
+    return bool(fence.rows().filter(lease_lost()).update(lost_count=F("lost_count") + 1, dispatched_at=Now(), **FREE))

@@ -19,6 +19,7 @@ from tasks_app.transitions.fences import (
     FenceLost,
     PartFence,
     TaskFence,
+    lease_lost,
     locked,
     store_errors,
 )
@@ -40,7 +41,7 @@ def fail_part(fence: PartFence, found: Sequence[errors.LunaError]) -> None:
 def quarantine_part(part: Subtask, error: errors.LunaError) -> bool:
     """Fail a part whose lease ran out once too often; False when it went on meanwhile."""
     fence = PartFence(part.task_id, part.pk, part.run, part.attempt)
-    expired = fence.rows().filter(lease_until__lt=Now())
+    expired = fence.rows().filter(lease_lost())
     try:
         with transaction.atomic():
             _end_part(fence, expired, Status.FAILED, [error], {"lost_count": F("lost_count") + 1})
@@ -112,7 +113,7 @@ def quarantine_task(task: Task, error: errors.LunaError) -> bool:
     """Fail a task whose split or merge lost its worker once too often; False when it went on meanwhile."""
     fence = TaskFence(task.pk, task.run, Step(task.step), task.phase, task.attempt)
     with transaction.atomic():
-        row = fence.rows().select_for_update().filter(lease_until__lt=Now()).first()
+        row = fence.rows().select_for_update().filter(lease_lost()).first()
         if row is None:
             return False
         store_errors(row, [error])
@@ -163,7 +164,7 @@ def _cancel_parts(parts: QuerySet[Subtask]) -> int:
 
 def delete(task_id: int) -> bool:
     """Remove an ended task with its parts and errors, in batches, its own row last; False when it was run again."""
-    ended = Task.objects.filter(pk=task_id, task_status__in=TERMINAL)
+    ended = Task.without_content.filter(pk=task_id, task_status__in=TERMINAL)
     # Of a task that is half gone, after a kill, nothing may be kept by a rerun.
     ended.update(step=Step.RESTART)
     for related in (Task(pk=task_id).errors.all(), Subtask.objects.filter(task_id=task_id)):

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet, Value
+from django.db.models import Q, QuerySet, Value
 from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Now
 
@@ -86,6 +87,17 @@ class Artefact:
 def lease_end(seconds: float) -> CombinedExpression:
     """The moment so many seconds from now, by the database's clock."""
     return Now() + Value(timedelta(seconds=seconds))
+
+
+def lease_lost() -> Q:
+    """Leases that ran out, and those that end later than any can: the database's clock was set back since then."""
+    return Q(lease_until__lt=Now()) | Q(lease_until__gt=lease_end(2 * settings.LUNATASKS_LEASE_SECONDS))
+
+
+def sent_long_ago(column: str = "dispatched_at") -> Q:
+    """Messages old enough to be looked for; also those of a future that only a clock since set back can have seen."""
+    long_ago = lease_end(-settings.LUNATASKS_REDISPATCH_SECONDS)
+    return Q(**{f"{column}__lt": long_ago}) | Q(**{f"{column}__gt": Now()})
 
 
 FREE = {"lease_until": None, "worker": ""}

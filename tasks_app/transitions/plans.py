@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from tasks_app import dispatch
@@ -72,9 +72,19 @@ def dispatch_parts(task_id: int, run: int, phase: int) -> None:
     waiting = Subtask.objects.filter(
         task_id=task_id, run=run, phase=phase, subtask_status=Status.PENDING, dispatched_at__isnull=True
     ).order_by("pk")
-    while batch := list(waiting[:ROWS_PER_TRANSACTION]):
-        Subtask.objects.filter(pk__in=[part.pk for part in batch], dispatched_at__isnull=True).update(
-            dispatched_at=Now()
-        )
+    last = 0
+    while batch := list(waiting.filter(pk__gt=last)[:ROWS_PER_TRANSACTION]):
+        last = batch[-1].pk
+        mark_sent(Subtask.objects.filter(pk__in=[part.pk for part in batch], dispatched_at__isnull=True))
         if not dispatch.send([dispatch.part_message(part, task) for part in batch]):
             return
+
+
+def mark_sent(rows: QuerySet[Any]) -> None:
+    """Write the time of sending into rows whose task is not locked.
+
+    Rows that somebody else has locked are left out: he claims or ends them, and who waits for nobody is in no deadlock.
+    """
+    with transaction.atomic():
+        free = rows.order_by("pk").select_for_update(skip_locked=True).values_list("pk", flat=True)
+        rows.model.objects.filter(pk__in=list(free)).update(dispatched_at=Now())

@@ -10,7 +10,7 @@ from tasks_app.models import Subtask, Task
 from tasks_app.states import ACTIVE, OPEN, TERMINAL, Status, Step
 from tasks_app.transitions import Artefact, PartFence, TaskFence
 
-ALIVE, EXPIRED = 3600, -1
+ALIVE, EXPIRED = 15, -1
 MAX_LOST = 2
 LEASES = strategies.sampled_from([ALIVE, ALIVE, EXPIRED])
 TASKS = strategies.runner().flatmap(lambda engine: strategies.sampled_from(sorted(engine.model) or [0]))

@@ -423,12 +423,7 @@ def test_a_split_that_kills_its_worker_three_times_fails_the_task(task, made, se
 def empty_queues(monkeypatch):
     """Queues that hold the given names."""
     held = []
-
-    class Held:
-        def get_job_ids(self):
-            return held
-
-    monkeypatch.setattr(rescue.dispatch, "queue", lambda name: Held())
+    monkeypatch.setattr(rescue.dispatch, "waiting_names", lambda name: set(held))
     return held
 
 

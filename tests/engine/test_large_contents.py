@@ -19,12 +19,7 @@ LONG_AGO = "2020-01-01T00:00:00Z"
 @pytest.fixture
 def statements(monkeypatch, sent):
     """What a call asks the database; no queue holds anything."""
-
-    class Empty:
-        def get_job_ids(self):
-            return []
-
-    monkeypatch.setattr(rescue.dispatch, "queue", lambda name: Empty())
+    monkeypatch.setattr(rescue.dispatch, "waiting_names", lambda name: set())
 
     def statements_of(call):
         with CaptureQueriesContext(

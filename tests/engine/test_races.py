@@ -176,7 +176,7 @@ def test_rescue_and_a_heartbeat_leave_one_owner(running_task, sent):
 
         released, extended = together(
             lambda: transitions.release_lost_part(part),  # noqa: B023
-            lambda: transitions.extend_lease(fence, lease=60, done=0, total=0),  # noqa: B023
+            lambda: transitions.extend_lease(fence, lease=10, done=0, total=0),  # noqa: B023
         )
 
         part.refresh_from_db()

@@ -1,7 +1,7 @@
 """Writing and reading the files of tasks.
 
-A file is written whole to a temporary name, hashed on the way, put into the storage under a name that belongs
-to one claim only, and counts when the row that names it is committed.
+A file is written whole without a name, so that nothing stays of it after a kill, hashed on the way, put into the
+storage under a name that belongs to one claim only, and counts when the row that names it is committed.
 """
 
 import hashlib
@@ -56,14 +56,14 @@ def writing(path: str) -> Iterator[Writer]:
     folder = settings.LUNATASKS_HOME / "tmp"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
-        with tempfile.NamedTemporaryFile(dir=folder, prefix="artefact-") as stream:
+        with tempfile.TemporaryFile(dir=folder) as stream:
             faults.point("artefact.opened")
             writer = Writer(path, stream)
             yield writer
             stream.flush()
             faults.point("artefact.written")
             stream.seek(0)
-            artefacts.storage().save(path, File(stream))
+            artefacts.storage().save(path, File(stream, name=path))
             faults.point("artefact.renamed")
             writer.artefact = writer.described()
     except OSError as error:
@@ -113,17 +113,22 @@ def _cached_copy(artefact: Artefact, *, task_id: int) -> Path:
         return target
     _make_room(folder, artefact.size)
     digest = hashlib.sha256()
+    # What a kill leaves of it is swept, see `leftovers`.
     with (
         artefacts.storage().open(artefact.path, "rb") as source,
         tempfile.NamedTemporaryFile(dir=folder, prefix=".copy-", delete=False) as copy,
     ):
-        for block in iter(lambda: source.read(COPY_BYTES), b""):
-            digest.update(block)
-            copy.write(block)
-    if digest.hexdigest() != artefact.sha256:
-        Path(copy.name).unlink()
-        raise errors.ArtefactDamaged(task_id)
-    Path(copy.name).replace(target)
+        try:
+            for block in iter(lambda: source.read(COPY_BYTES), b""):
+                digest.update(block)
+                copy.write(block)
+            if digest.hexdigest() != artefact.sha256:
+                raise errors.ArtefactDamaged(task_id)
+            copy.flush()
+            Path(copy.name).replace(target)
+        except BaseException:
+            Path(copy.name).unlink(missing_ok=True)
+            raise
     return target
 
 

@@ -13,6 +13,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 
 from workers import rescue
+from workers.files import leftovers
 from workers.orphans import OrphanSweep
 
 logger = logging.getLogger(__name__)
@@ -37,17 +38,21 @@ class Command(BaseCommand):
         self._loop(stop)
 
     def _loop(self, stop: threading.Event) -> None:
-        next_sweep, images = time.monotonic(), OrphanSweep()
+        next_sweep = next_release = time.monotonic()
+        images = OrphanSweep()
         while not stop.is_set():
             try:
-                rescue.rescue_once()
+                rescue.rescue_once(release=time.monotonic() >= next_release)
                 if time.monotonic() >= next_sweep:
                     next_sweep = time.monotonic() + SWEEP_SECONDS
                     rescue.sweep_files()
+                    leftovers.sweep()
                 images.step()
             except DatabaseError as error:
                 logger.warning("the database does not answer (%s)", type(error).__name__)
                 connection.close()
+                # Healthy workers could not write their beats either: first they have a lease's time for it.
+                next_release = time.monotonic() + settings.LUNATASKS_LEASE_SECONDS
             except OSError as error:
                 logger.warning("the storage does not answer (%s)", type(error).__name__)
             stop.wait(settings.LUNATASKS_RESCUE_SECONDS)
