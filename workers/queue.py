@@ -15,8 +15,9 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.db import Error as DatabaseError
 from django.db import close_old_connections, connection
 from redis import Redis, RedisError
+from redis import exceptions as redis_errors
 from rq import Queue, SimpleWorker
-from rq.exceptions import NoSuchJobError, StopRequested
+from rq.exceptions import DequeueTimeout, NoSuchJobError, StopRequested
 from rq.job import Job
 from rq.worker import WorkerStatus
 
@@ -25,6 +26,10 @@ from workers import faults, jobs
 from workers.context import SIGNALS_OF_PROCESS
 
 logger = logging.getLogger(__name__)
+
+QUEUE_GONE = (redis_errors.ConnectionError, redis_errors.TimeoutError)
+POLL_SECONDS = 1
+PAUSE_SECONDS = 1.0
 
 ENTRY_POINTS: dict[str, Callable[..., None]] = {
     "workers.jobs.split": jobs.split,
@@ -64,11 +69,53 @@ def entry_of(job: Job) -> Callable[..., None] | None:
 class TaskWorker(SimpleWorker):
     """One process, one message at a time; SIGTERM hands the running part back."""
 
-    max_connection_wait_time = 2.0
     log_result_lifespan = False
+    _ordered_queues: list[Queue]
+
+    def dequeue_job_and_maintain_ttl(
+        self, timeout: int | None, max_idle_time: int | None = None
+    ) -> tuple[Job, Queue] | None:
+        """The next message; None when a burst is over.
+
+        A stop never interrupts the queue server's answer, which would lose a message: it is asked anew each second.
+        """
+        while not self._stop_requested:
+            try:
+                self.set_state(WorkerStatus.IDLE)
+                self.heartbeat()
+                found = self._next_message(timeout and POLL_SECONDS)
+            except DequeueTimeout:
+                continue
+            except QUEUE_GONE as error:
+                logger.warning("the queue does not answer (%s)", type(error).__name__)
+                time.sleep(PAUSE_SECONDS)
+                continue
+            if found:
+                self.reorder_queues(reference_queue=found[1])
+            return found
+        raise StopRequested
+
+    def _next_message(self, timeout: int | None) -> tuple[Job, Queue] | None:
+        while True:
+            try:
+                found: tuple[Job, Queue] | None = self.queue_class.dequeue_any(
+                    self._ordered_queues,
+                    timeout,
+                    connection=self.connection,
+                    job_class=self.job_class,
+                    serializer=self.serializer,
+                    death_penalty_class=self.death_penalty_class,
+                )
+            except UnicodeDecodeError:
+                logger.warning("a message whose name is no text was dropped")
+                continue
+            return found
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Call the message's entry point; the message is taken off whatever happens, our rows say what is left."""
+        if self._stop_requested:
+            queue.push_job_id(job.id, at_front=True)  # nothing was begun: another worker has it at once
+            return
         self.set_state(WorkerStatus.BUSY)
         try:
             faults.point("job.received")
@@ -102,8 +149,6 @@ class TaskWorker(SimpleWorker):
         except RedisError as error:
             logger.warning("a message stays until it expires (%s)", type(error).__name__)
 
-    _ordered_queues: list[Queue]
-
     def reorder_queues(self, reference_queue: Queue) -> None:
         """Control messages first, then one queue after the other, so that no type starves another one."""
         first, *others = self._ordered_queues
@@ -114,19 +159,21 @@ class TaskWorker(SimpleWorker):
     def _install_signal_handlers(self) -> None:
         signal.signal(signal.SIGINT, self.request_stop)
         signal.signal(signal.SIGTERM, self.request_stop)
+        self._stop_requested = SIGNALS_OF_PROCESS.shutdown.is_set()  # by one that came before
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
-        """Stop at the next check of the running part, at once when idle."""
+        """Stop at the next check of the running part, within a second when idle."""
         SIGNALS_OF_PROCESS.shutdown.set()
         self._stop_requested = True
-        if self._state != WorkerStatus.BUSY:
-            raise StopRequested
 
     def subscribe(self) -> None:
         """No commands by channel: who can write to the queue must not be able to stop workers."""
 
     def unsubscribe(self) -> None:
         """Nothing was subscribed."""
+
+    def check_for_suspension(self, burst: bool) -> None:
+        """Nobody suspends us: `rq suspend` of another application on the same server would stop every task."""
 
     def run_maintenance_tasks(self) -> None:
         """RQ's registries are not used."""

@@ -1,6 +1,7 @@
 """`manage.py runworker`: one worker process."""
 
 import logging
+import signal
 import time
 from argparse import ArgumentParser
 from typing import Any
@@ -9,6 +10,8 @@ import django_rq
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from redis import RedisError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from threadpoolctl import threadpool_limits
 
 from workers.context import SIGNALS_OF_PROCESS
@@ -26,6 +29,7 @@ class Command(BaseCommand):
         parser.add_argument("--queues", nargs="+", metavar="NAME", help="task queues to serve (default: all)")
 
     def handle(self, *args: Any, burst: bool, queues: list[str] | None, **options: Any) -> None:
+        _stop_on_signals()
         refuse_without_models()
         threadpool_limits(limits=1)  # the number of workers is the parallelism
         names = self._names(queues)
@@ -36,7 +40,7 @@ class Command(BaseCommand):
                 logger.warning("the queue does not answer (%s)", type(error).__name__)
             if burst:
                 return
-            time.sleep(0 if SIGNALS_OF_PROCESS.shutdown.is_set() else 1)
+            _pause()
 
     def _names(self, queues: list[str] | None) -> list[str]:
         unknown = set(queues or ()) - set(settings.LUNATASKS_TASK_QUEUES)
@@ -46,8 +50,23 @@ class Command(BaseCommand):
         return [f"{settings.LUNATASKS_QUEUE_PREFIX}{name}" for name in wanted]
 
 
+def _stop_on_signals() -> None:
+    """Until a worker listens to them itself, and between two workers."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: SIGNALS_OF_PROCESS.shutdown.set())
+
+
+def _pause() -> None:
+    """A second, or less when a stop is asked for; no wait for the event: its lock is the signal handler's too."""
+    give_up = time.monotonic() + 1
+    while time.monotonic() < give_up and not SIGNALS_OF_PROCESS.shutdown.is_set():
+        time.sleep(0.1)
+
+
 def _worker(names: list[str]) -> TaskWorker:
     queues = [django_rq.get_queue(name) for name in names]
+    # The loop around it tries again; a stop must not wait for the client's ten times.
+    queues[0].connection.set_retry(Retry(NoBackoff(), 1))
     return TaskWorker(
         queues,
         connection=queues[0].connection,
