@@ -1,6 +1,14 @@
 """The WSGI application."""
 
 import os
+
+if os.environ.get("LUNATASKS_SUPERVISED"):
+    # First of all: granian's own worker process would outlive a granian that is killed, be it while this module loads.
+    # The supervisor starts granian in a session of its own, so that it leads the group of its workers.
+    from workers.parents import die_with
+
+    die_with(os.getpgrp())
+
 from typing import Any
 
 import django
@@ -32,9 +40,3 @@ class Handler(WSGIHandler):
 
 django.setup(set_prefix=False)
 application = Handler()
-
-if os.environ.get("LUNATASKS_SUPERVISED"):
-    # granian's own worker process would outlive a granian that is killed
-    from workers.processes import die_with
-
-    die_with(os.getppid())

@@ -17,7 +17,7 @@ from functools import partial
 
 from django.conf import settings
 
-from workers.processes import die_with
+from workers.parents import die_with
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ GRACE_SECONDS = 8.5
 POLL_SECONDS = 0.1
 YOUNG_SECONDS = 5.0
 LONGEST_PAUSE = 5.0
-MOST_YOUNG_DEATHS = 8
+MOST_FAILED_STARTS = 8
 
 
 class TreeEnded(Exception):
@@ -48,6 +48,9 @@ class Child:
     started: float = 0.0
     start_at: float = 0.0
     young_deaths: int = 0
+    """In a row; kills from outside do not count. The pause before the next start grows with them."""
+    failed_starts: int = 0
+    """Those among them that no signal caused."""
 
     def start(self) -> None:
         self.started = time.monotonic()
@@ -63,8 +66,13 @@ class Child:
     def is_running(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
-    def was_killed(self) -> bool:
-        return self.process is not None and self.process.returncode == -signal.SIGKILL
+    def count_death(self, now: float) -> None:
+        """Of the process that has just ended."""
+        code = self.process.returncode if self.process else 0
+        young = now - self.started < YOUNG_SECONDS and code != -signal.SIGKILL
+        self.young_deaths = self.young_deaths + 1 if young else 0
+        # A signal is no failed start: parts that crash the interpreter are quarantined one by one, by their leases.
+        self.failed_starts = self.failed_starts + 1 if young and code >= 0 else 0
 
     def end_of(self) -> str:
         code = self.process.returncode if self.process else None
@@ -110,11 +118,9 @@ class Tree:
     def _mourn(self, child: Child, now: float) -> None:
         if child.vital:
             raise TreeEnded(child.end_of())
-        # Who was killed did not fail by itself: only those who end young on their own make a crash loop.
-        failed_young = now - child.started < YOUNG_SECONDS and not child.was_killed()
-        child.young_deaths = child.young_deaths + 1 if failed_young else 0
-        if child.young_deaths >= MOST_YOUNG_DEATHS:
-            raise TreeEnded(f"{child.end_of()}, {child.young_deaths} times in a row")
+        child.count_death(now)
+        if child.failed_starts >= MOST_FAILED_STARTS:
+            raise TreeEnded(f"{child.end_of()}, {child.failed_starts} times in a row")
         pause = min(LONGEST_PAUSE, 0.1 * 2**child.young_deaths)
         logger.warning("%s; it is started again in %.1f s", child.end_of(), pause)
         child.process, child.start_at = None, now + pause
