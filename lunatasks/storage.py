@@ -23,7 +23,17 @@ class AtomicFileSystemStorage(FileSystemStorage):
                 stream.flush()
                 os.fsync(stream.fileno())
             Path(temporary).replace(target)
+            _sync_folder(target.parent)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
         return name
+
+
+def _sync_folder(folder: Path) -> None:
+    """Only then the new name outlives a power cut."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
