@@ -8,6 +8,7 @@ import logging
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -70,6 +71,9 @@ class TaskWorker(SimpleWorker):
     """One process, one message at a time; SIGTERM hands the running part back."""
 
     log_result_lifespan = False
+    dequeue_timeout = POLL_SECONDS
+    connection_timeout = POLL_SECONDS + 2
+    """Of RQ's socket: a server that is silent for longer counts as gone."""
     _ordered_queues: list[Queue]
 
     def dequeue_job_and_maintain_ttl(
@@ -116,14 +120,18 @@ class TaskWorker(SimpleWorker):
         if self._stop_requested:
             queue.push_job_id(job.id, at_front=True)  # nothing was begun: another worker has it at once
             return
-        self.set_state(WorkerStatus.BUSY)
+        self._show(WorkerStatus.BUSY)
         try:
             faults.point("job.received")
             self._call(job)
         finally:
             close_old_connections()
             self._take_off(job)
-            self.set_state(WorkerStatus.IDLE)
+            self._show(WorkerStatus.IDLE)
+
+    def _show(self, status: WorkerStatus) -> None:
+        with suppress(RedisError):  # for people who look; the message is ours all the same
+            self.set_state(status)
 
     def _call(self, job: Job) -> None:
         entry = entry_of(job)

@@ -1,17 +1,25 @@
 """What a message may do, on a real queue server: call one of three entry points, and nothing else."""
 
 import json
+import os
+import signal
 import subprocess
+import sys
+import threading
 import time
 import zlib
 
 import pytest
 import redis
+from django.conf import settings
 from rq import Queue
+from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
+from rq.suspension import resume, suspend
 
 from tasks_app import dispatch
 from workers import jobs, queue_server
+from workers.context import SIGNALS_OF_PROCESS
 from workers.queue import ENTRY_POINTS, TaskJob, TaskWorker
 
 pytestmark = pytest.mark.stack
@@ -185,3 +193,151 @@ def test_a_queue_that_does_not_answer_is_no_error_of_the_sender(monkeypatch, cap
 
     assert not dispatch.send([dispatch.Message("control", "split", "split-1", {})])
     assert "rescue will send the messages" in caplog.text
+
+
+# -- stops -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shutdown():
+    """What a signal sets."""
+    yield SIGNALS_OF_PROCESS.shutdown
+    SIGNALS_OF_PROCESS.shutdown.clear()
+
+
+@pytest.fixture
+def worker(queue, monkeypatch):
+    monkeypatch.setattr("workers.queue.close_old_connections", lambda: None)
+    return TaskWorker([queue], connection=queue.connection, job_class=TaskJob, serializer=JSONSerializer)
+
+
+def test_a_stop_between_the_arrival_of_a_message_and_the_work_gives_it_back(queue, worker, calls, shutdown):
+    for name in ("first", "second"):
+        push_raw(queue, name, created_at=CREATED, data=body("workers.jobs.split", named={"task_id": 1}), origin=NAME)
+    message, from_queue = worker.dequeue_job_and_maintain_ttl(None)
+
+    worker.request_stop(signal.SIGTERM, None)
+    worker.execute_job(message, from_queue)
+
+    assert calls == []
+    assert queue.job_ids == ["first", "second"]
+    assert TaskJob.fetch("first", connection=queue.connection, serializer=JSONSerializer).kwargs == {"task_id": 1}
+    with pytest.raises(StopRequested):
+        worker.dequeue_job_and_maintain_ttl(None)
+
+
+def test_a_stop_that_came_before_the_worker_listened_to_signals_counts(queue, worker, calls, shutdown, monkeypatch):
+    push_raw(queue, "first", created_at=CREATED, data=body("workers.jobs.split", named={"task_id": 1}), origin=NAME)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    shutdown.set()
+
+    worker.work(logging_level=None)
+
+    assert calls == []
+    assert queue.job_ids == ["first"]
+
+
+def test_an_idle_worker_stops_within_seconds(queue, worker, shutdown, monkeypatch):
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    thread = threading.Timer(0.3, worker.request_stop, [signal.SIGTERM, None])
+    thread.start()
+    started = time.monotonic()
+
+    worker.work(logging_level=None)
+
+    assert time.monotonic() - started < 3
+
+
+def test_no_other_application_can_suspend_our_workers(queue, drain, calls):
+    push_raw(queue, "good", created_at=CREATED, data=body("workers.jobs.split", named={"task_id": 1}), origin=NAME)
+    suspend(queue.connection, ttl=60)
+    try:
+        drain()
+    finally:
+        resume(queue.connection)
+
+    assert calls == [("workers.jobs.split", {"task_id": 1})]
+
+
+def test_a_name_that_is_no_text_does_not_keep_the_messages_behind_it(queue, drain, calls):
+    queue.connection.rpush(queue.key, b"\xff\xfe")
+    push_raw(queue, "good", created_at=CREATED, data=body("workers.jobs.split", named={"task_id": 1}), origin=NAME)
+
+    drain()
+
+    assert calls == [("workers.jobs.split", {"task_id": 1})]
+
+
+def test_names_in_a_queue_are_read_whatever_strangers_pushed(queue, monkeypatch):
+    monkeypatch.setattr(dispatch, "queue", lambda name: queue)
+    queue.connection.rpush(queue.key, b"\xff\xfe", "split-1")
+
+    assert "split-1" in dispatch.waiting_names("control")
+
+
+@pytest.fixture
+def start_worker(tmp_path):
+    """`runworker` as a process, its output in a file."""
+    processes = []
+
+    def start(queue_url):
+        output = (tmp_path / "output").open("w+b")
+        environment = {**os.environ, "REDIS_URL": queue_url, "LUNATASKS_ROLE": "worker"}
+        command = [sys.executable, "manage.py", "runworker"]
+        process = subprocess.Popen(command, cwd=settings.BASE_DIR, env=environment, stdout=output, stderr=output)
+        processes.append(process)
+        return process, tmp_path / "output"
+
+    yield start
+
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def wait_until(condition, seconds=30):
+    give_up = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < give_up
+        time.sleep(0.02)
+
+
+def stop(process):
+    """The code of the end, and how long it took."""
+    started = time.monotonic()
+    process.terminate()
+    return process.wait(20), time.monotonic() - started
+
+
+@pytest.mark.parametrize("later", [0.0, 0.5])
+def test_a_worker_stops_in_good_order_while_the_queue_is_down(start_worker, later):
+    process, output = start_worker("redis://127.0.0.1:1/0")
+    wait_until(lambda: "the queue does not answer" in output.read_text())
+    time.sleep(later)
+
+    code, seconds = stop(process)
+
+    assert code == 0
+    assert seconds < 8
+    assert "Traceback" not in output.read_text()
+
+
+def test_a_worker_stops_in_good_order_while_the_queue_is_silent(start_worker, tmp_path):
+    configuration, url = queue_server.configure(tmp_path)
+    server = subprocess.Popen([str(queue_server.binary(bundled=True)), str(configuration)])
+    try:
+        wait_until(lambda: _answers(url))
+        process, output = start_worker(url)
+        with redis.Redis.from_url(url) as client:
+            wait_until(lambda: client.keys("rq:worker:*"))
+        server.send_signal(signal.SIGSTOP)
+        time.sleep(1.5)
+
+        code, seconds = stop(process)
+    finally:
+        server.kill()
+        server.wait()
+
+    assert code == 0
+    assert seconds < 8
+    assert "Traceback" not in output.read_text()

@@ -66,7 +66,7 @@ def _pause() -> None:
 def _worker(names: list[str]) -> TaskWorker:
     queues = [django_rq.get_queue(name) for name in names]
     # The loop around it tries again; a stop must not wait for the client's ten times.
-    queues[0].connection.set_retry(Retry(NoBackoff(), 1))
+    queues[0].connection.set_retry(Retry(NoBackoff(), 0))
     return TaskWorker(
         queues,
         connection=queues[0].connection,
