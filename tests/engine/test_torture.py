@@ -4,7 +4,6 @@ import hashlib
 import re
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 
@@ -12,9 +11,8 @@ from workers.faults import POINTS
 from workers.torture import ground, mix
 from workers.torture.checker import Violation
 from workers.torture.harness import Torture
-from workers.torture.plan import KILLS, make_plan
+from workers.torture.plan import KILLS, STOP_POINTS, STOP_POINTS_IN_TRANSACTIONS, make_plan
 from workers.torture.promises import SECONDS, TEXTS, Table
-from workers.torture.world import _is_whole
 
 # -- the plan ----------------------------------------------------------------------------------------
 
@@ -41,6 +39,16 @@ def test_sixty_kills_reach_every_point_and_every_kind_of_process():
 
 def test_a_shared_queue_server_is_never_killed():
     assert "queue" not in {fault.kind for fault in make_plan(kills=500, seed=1, own_queue=False)}
+
+
+def test_workers_are_stopped_inside_transactions_only_where_that_does_not_stop_everybody():
+    sqlite, postgresql = (
+        {fault.point for fault in make_plan(kills=500, seed=1, own_queue=True, sqlite=sqlite) if fault.kind == "stop"}
+        for sqlite in (True, False)
+    )
+
+    assert sqlite == set(STOP_POINTS)
+    assert postgresql == set(STOP_POINTS) | set(STOP_POINTS_IN_TRANSACTIONS)
 
 
 def test_the_command_prints_the_plan(capsys):
@@ -144,28 +152,24 @@ def test_a_deliberate_bug_must_be_found(judged):
         judged(full_table(), bug="no_fencing")
 
     table = full_table()
-    table.blame([Violation("P3", "found")])
-    assert "the bug no_fencing was found by 7 kills" in judged(table, bug="no_fencing")
+    table.blame([Violation("P3", "twice")])
+    assert "the bug no_fencing was found by 7 kills: P3: twice" in judged(table, bug="no_fencing")
 
 
-# -- files -------------------------------------------------------------------------------------------
+def test_a_violation_that_has_nothing_to_do_with_a_deliberate_bug_is_not_its_discovery(judged):
+    table = full_table()
+    table.time("P4", 99.0)
+
+    with pytest.raises(CommandError, match="the bug no_fencing was not found by 7 kills"):
+        judged(table, bug="no_fencing")
 
 
-def test_half_a_file_is_told_from_a_whole_one(tmp_path):
-    array, text, empty, rows = (tmp_path / name for name in ("a.npy", "a.json", "empty.npy", "rows.jsonl"))
-    np.save(array, np.arange(100))
-    text.write_bytes(b'[["a"],["b"]]')
-    rows.write_bytes(b'{"a":1}\n{"b":2}\n')
-    empty.touch()
+def test_a_fault_that_never_came_about_is_a_failure(judged):
+    table = full_table()
+    table.missed.append("queue")
 
-    assert _is_whole(array)
-    assert _is_whole(text)
-    assert _is_whole(rows)
-    assert _is_whole(tmp_path / "gone.npy")
-    assert not _is_whole(empty)
-    for path in (array, text, rows):
-        path.write_bytes(path.read_bytes()[:-3])
-        assert not _is_whole(path)
+    with pytest.raises(CommandError, match=r"not tried: queue$"):
+        judged(table)
 
 
 # -- the mix -----------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ class MadeUpWorld:
 
     def __init__(self, status=Status.DONE, *, errors=(), result=(200, RESULT), left=(), effect=1):
         self.status, self.errors, self.result, self.left, self.effect = status, errors, result, left, effect
+        self.stack = None
 
     def statuses(self):
         return {} if self.status is None else {TASK: int(self.status)}
@@ -39,14 +40,38 @@ class MadeUpWorld:
         return self.result
 
 
-def found(world, scenario=None, full_disks=0, digests=None, **job):
+class MadeUpOperators:
+    """Operators of whom a test says whether they are heard."""
+
+    def __init__(self, *, heard=True):
+        self.heard, self.asked, self.all = heard, set(), []
+
+    def rerun(self, ids):
+        self.asked = set(ids)
+        self.all.append(sorted(self.asked))
+
+    def wait(self):
+        accepted, self.asked = self.asked if self.heard else set(), set()
+        return accepted
+
+
+def ledger_of(world, table=None, *, scenario=None, digests=None, heard=True, **job):
+    """A ledger with the one task of that world."""
+    ledger = Ledger(world, table or Table(), seed=1, digests=digests or {})
+    ledger.operators = MadeUpOperators(heard=heard)
+    ledger.jobs[TASK] = Job(TASK, scenario or Scenario("any", "/any", {}), TURN, **job)
+    return ledger
+
+
+def promises(table):
+    return {violation.promise for violation in table.violations}
+
+
+def found(world, scenario=None, digests=None, **job):
     """Violations of the task, by promise."""
     table = Table()
-    ledger = Ledger(world, table, seed=1, full_disks=full_disks, digests=digests or {})
-    ledger.rerun = lambda jobs: ledger.checked.difference_update(one.task_id for one in jobs)
-    ledger.jobs[TASK] = Job(TASK, scenario or Scenario("any", "/any", {}), TURN, **job)
-    ledger.check_ended()
-    return {violation.promise for violation in table.violations}
+    ledger_of(world, table, scenario=scenario, digests=digests, **job).check_ended()
+    return promises(table)
 
 
 def test_a_task_that_ended_as_it_must_is_right():
@@ -86,22 +111,86 @@ def test_stored_errors_are_exactly_those_of_the_scenario():
 
 
 def test_only_a_full_disk_excuses_and_only_its_errors():
-    assert found(MadeUpWorld(Status.FAILED, errors=[28111]), full_disks=1) == set()
+    assert found(MadeUpWorld(Status.FAILED, errors=[28111]), met_full_disk=True) == set()
     assert found(MadeUpWorld(Status.FAILED, errors=[28111])) == {"P1"}
-    assert found(MadeUpWorld(Status.FAILED, errors=[28111, 1]), full_disks=1) == {"P1"}
-    assert found(MadeUpWorld(Status.FAILED), full_disks=1) == {"P1"}
+    assert found(MadeUpWorld(Status.FAILED, errors=[28111, 1]), met_full_disk=True) == {"P1"}
+    assert found(MadeUpWorld(Status.FAILED), met_full_disk=True) == {"P1"}
 
 
-def test_an_excused_task_is_run_again():
+def test_a_full_disk_is_an_excuse_once():
+    world, table = MadeUpWorld(Status.FAILED, errors=[28111]), Table()
+    ledger = ledger_of(world, table, met_full_disk=True)
+
+    assert ledger.check_ended() == 1
+    assert ledger.operators.all == [[TASK]]
+    assert promises(table) == set()
+
+    assert ledger.check_ended() == 0
+    assert promises(table) == {"P1"}
+
+
+def test_an_excuse_stays_while_no_operator_was_heard():
     table = Table()
-    ledger = Ledger(MadeUpWorld(Status.FAILED, errors=[28111]), table, seed=1, full_disks=1)
-    job = ledger.jobs[TASK] = Job(TASK, Scenario("any", "/any", {}), TURN)
-    again = []
-    ledger.rerun = again.extend
+    ledger = ledger_of(MadeUpWorld(Status.FAILED, errors=[28111]), table, met_full_disk=True, heard=False)
 
-    ledger.check_ended()
+    assert ledger.check_ended() == ledger.check_ended() == 1
+    assert promises(table) == set()
+    assert ledger.reruns == 0
 
-    assert again == [job]
+
+@pytest.mark.parametrize(("status", "excused"), [(Status.IN_PROGRESS, True), (Status.DONE, False)])
+def test_a_full_disk_excuses_only_what_was_active_then(status, excused):
+    ledger = ledger_of(MadeUpWorld(status))
+
+    with ledger.full_disk():
+        pass
+
+    assert ledger.jobs[TASK].met_full_disk == excused
+
+
+def test_a_full_disk_excuses_what_was_posted_or_run_again_meanwhile():
+    class Posting(MadeUpWorld):
+        def ask(self, method, path, body=None):
+            return 202, orjson.dumps({"task_id": TASK + 1})
+
+    ledger = ledger_of(Posting())
+    with ledger.full_disk():
+        posted = ledger.post()
+        ledger.rerun([ledger.jobs[TASK]])
+    later = ledger.post()
+
+    assert posted.met_full_disk
+    assert ledger.jobs[TASK].met_full_disk
+    assert not later.met_full_disk
+
+
+def test_only_reruns_that_were_accepted_count():
+    for heard, count in ((True, 1), (False, None)):
+        table = Table()
+        ledger = ledger_of(MadeUpWorld(), table, heard=heard)
+
+        ledger.rerun([ledger.jobs[TASK]])
+        ledger.wait_for_operators()
+
+        assert table.rows["P5"].counts.get("reruns") == count
+
+
+def test_a_result_that_changes_after_its_check_or_vanishes_is_found():
+    for answer, promise in (((200, RESULT), set()), ((200, b"other"), {"P7"}), ((404, b""), {"P6"})):
+        world, table = MadeUpWorld(), Table()
+        ledger = ledger_of(world, table)
+        ledger.check_ended()
+
+        world.result = answer
+        ledger.check_again()
+
+        assert promises(table) == promise
+
+
+def test_a_result_that_has_nothing_to_repeat_is_not_compared():
+    empty = Scenario("empty", "/any", {}, essence=lambda result: b"")
+
+    assert found(MadeUpWorld(), empty, digests={"empty": "of other bytes"}) == set()
 
 
 def test_a_result_must_be_there_be_right_and_repeat():

@@ -20,6 +20,7 @@ TYPES = {
     "linker": TaskType.LINKER,
     "gc": TaskType.GC,
     "exporter": TaskType.EXPORTER,
+    "exporter with images": TaskType.EXPORTER,
     "cross match": TaskType.CROSS_MATCH,
     "ROC": TaskType.ROC,
     "additional extraction": TaskType.ADDITIONAL_EXTRACT,
@@ -33,10 +34,14 @@ def answer(result):
     return orjson.dumps({"result": result, "errors": []})
 
 
-def zipped(header, rows, name="task_1.csv"):
+def zipped(header, rows, name="task_1.csv", digest="0", images=()):
+    manifest = b'{"rows":%d,"files":[\n{"name":"%s","sha256":"%s"}\n]}\n' % (len(rows), name.encode(), digest.encode())
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         archive.writestr(name, "".join(f"{line}\r\n" for line in [header, *rows]))
+        for image in images:
+            archive.writestr(f"images/{image}.jpg", b"a picture")
+        archive.writestr("manifest.json", manifest)
     return stream.getvalue()
 
 
@@ -83,7 +88,7 @@ def test_a_face_that_was_not_linked_is_found():
     assert "linked" in check(answer([FACES[0], *FACES]))
 
 
-def test_a_row_that_is_missing_is_found_and_the_name_of_the_table_does_not_count():
+def test_a_row_that_is_missing_is_found_and_the_number_of_the_task_does_not_count():
     scenario = SCENARIOS["exporter"]
     rows = [f"{face_id}," for face_id in FACES]
 
@@ -93,16 +98,36 @@ def test_a_row_that_is_missing_is_found_and_the_name_of_the_table_does_not_count
     assert first == second
 
 
-def test_a_report_that_lacks_a_face_or_moves_one_is_found():
-    scenario = SCENARIOS["reporter"]
-    rows = [f"{at // ground.PHOTOS},{face_id},person,lists" for at, face_id in enumerate(FACES)]
+def test_every_file_of_an_exports_archive_must_repeat():
+    scenario, rows = SCENARIOS["exporter"], [f"{face_id}," for face_id in FACES]
+    first = scenario.essence(zipped("h", rows))
 
-    assert scenario.check(zipped("cluster,face_id,external_id,lists", rows)) == ""
-    assert "rows" in scenario.check(zipped("cluster,face_id,external_id,lists", rows[:-1]))
+    assert scenario.essence(zipped("h", [rows[0] + "x", *rows[1:]])) != first
+    assert scenario.essence(zipped("h", rows, digest="1")) != first
+    assert scenario.essence(zipped("h", rows, images=["a"])) != first
+
+
+def test_a_picture_that_is_missing_or_another_one_is_found():
+    check, ids = SCENARIOS["exporter with images"].check, [str(one) for one in ground.PICTURED]
+    rows = [f"{face_id},pictured" for face_id in ids]
+
+    assert check(zipped("h", rows, images=ids)) == ""
+    assert "rows" in check(zipped("h", rows[1:], images=ids))
+    assert "images" in check(zipped("h", rows, images=ids[1:]))
+
+
+def test_a_report_that_lacks_a_face_or_moves_one_is_found_and_only_its_lists_may_differ():
+    scenario = SCENARIOS["reporter"]
+    rows = [f"{at // ground.PHOTOS},{face_id},person,data,lists" for at, face_id in enumerate(FACES)]
+
+    assert scenario.check(zipped("cluster,face_id,external_id,user_data,lists", rows)) == ""
+    assert "rows" in scenario.check(zipped("cluster,face_id,external_id,user_data,lists", rows[:-1]))
     moved = ["1" + row[1:] if row.startswith("0,") else row for row in rows]
-    assert "clusters" in scenario.check(zipped("cluster,face_id,external_id,lists", moved))
-    others = [row.replace(",lists", ",other lists") for row in rows]
-    assert scenario.essence(zipped("h", rows)) == scenario.essence(zipped("h", others))
+    assert "clusters" in scenario.check(zipped("cluster,face_id,external_id,user_data,lists", moved))
+    first = scenario.essence(zipped("h", rows))
+    lists = [row.replace(",lists", ',"other,lists"') for row in rows]
+    assert scenario.essence(zipped("h", lists, "task_2.csv", digest="1")) == first
+    assert scenario.essence(zipped("h", [row.replace("data", "other") for row in rows])) != first
 
 
 def test_a_cluster_too_many_of_nearest_neighbours_is_found():
@@ -149,6 +174,17 @@ def test_an_extraction_done_twice_or_in_half_is_found():
     assert "expected" in check(answer(rows[1:]))
     assert "twice" in check(answer([rows[0], *rows[:-1]]))
     assert "twice" in check(answer([{**row, "generation": 2} for row in rows]))
+
+
+def test_the_rows_of_an_extraction_repeat_but_for_ids_and_one_that_found_all_done_has_none():
+    essence = SCENARIOS["additional extraction"].essence
+
+    def rows(number, generation=1):
+        return [{"object_id": str(one), "samples": [], "generation": generation} for one in ground.bare_faces(number)]
+
+    assert essence(answer([])) == b""
+    assert essence(answer(rows(7))) == essence(answer(rows(8)))
+    assert essence(answer(rows(7, 2))) != essence(answer(rows(7)))
 
 
 def test_every_extraction_has_faces_of_its_own():

@@ -3,7 +3,7 @@
 import resource
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 
 from workers.torture import history
+from workers.torture.checker import Violation
 from workers.torture.cluster import Cluster
 from workers.torture.ledger import Ledger
 from workers.torture.plan import Fault
@@ -18,9 +19,13 @@ from workers.torture.promises import Table
 from workers.torture.world import World, is_process, kill, wait_for
 
 LEASE = 2.0
-PAST_THE_LEASE = 3.6
-"""Seconds: the lease, a pass of rescue, and time for another worker to take over."""
+TAKEN_OVER_WITHIN = 10.0
+"""Seconds: the lease, the end of a session that holds locks, a pass of rescue, another worker's claim."""
+LONG_PART = 1.5
+"""Seconds in which a heartbeat comes by."""
+SHORT_PART = 0.02
 REACHED_WITHIN = 10.0
+BACK_WITHIN = 20.0
 DATABASE_AWAY = 2.5
 SMALL_FILE = 4096
 WANTED_ACTIVE = 4
@@ -36,12 +41,22 @@ class Acts:
     table: Table
     cluster: Cluster | None = None
     kills: int = 0
-    reached: set[str] = field(default_factory=set)
+    carried_out: set[str] = field(default_factory=set)
+    """Kinds of faults that came about."""
+    tree_points: set[str] = field(default_factory=set)
+    """Points at which the whole tree was killed."""
     _next_look: float = 0.0
 
     def carry_out(self, fault: Fault) -> str:
         act: Callable[[Fault], str] = getattr(self, f"do_{fault.kind}")
-        return act(fault)
+        done = act(fault)
+        if done:
+            self.carried_out.add(fault.kind)
+        return done
+
+    def never(self, kinds: Iterable[str]) -> set[str]:
+        """Those that never came about; a rerun has when an operator's was accepted."""
+        return {kind for kind in kinds if kind not in self.carried_out or (kind == "rerun" and not self.ledger.reruns)}
 
     def feed(self) -> None:
         """Keep the workers busy; looked at now and then only, since the harness shares the machine with its stack."""
@@ -59,12 +74,8 @@ class Acts:
         return self._killed("P1", "kills of workers") if kill(pid) else ""
 
     def do_point(self, fault: Fault) -> str:
-        if fault.point.startswith("rescue."):
-            kill(self.world.some_worker(fault.chance))  # rescue finds something only after a loss
-            self._killed("P1", "kills of workers")
-        if not self._reached(self.world.order(fault.point, "kill")):
+        if not self._comes_to(fault, "kill"):
             return ""
-        self.reached.add(fault.point)
         return self._killed("P6" if "artefact" in fault.point else "P1", "kills at fault points")
 
     def do_tree(self, fault: Fault) -> str:
@@ -74,28 +85,51 @@ class Acts:
         return self._killed("P4", "kills of the whole tree")
 
     def do_tree_at(self, fault: Fault) -> str:
-        if fault.point.startswith("rescue."):
-            kill(self.world.some_worker(fault.chance))
-            self._killed("P1", "kills of workers")
-        if not self._reached(self.world.order(fault.point, "killtree")):
+        if not self._comes_to(fault, "killtree"):
             return ""
-        self.reached.add(fault.point)
+        self.tree_points.add(fault.point)
         return self._killed("P4", "kills of the whole tree at fault points")
+
+    def _comes_to(self, fault: Fault, action: str) -> bool:
+        """Whether somebody came to the point and met the fault; for points that are seldom met, give a reason to."""
+        if fault.point.startswith("rescue.") and kill(self.world.some_worker(fault.chance)):
+            self._killed("P1", "kills of workers")  # rescue finds something only after a loss
+        long = fault.point == "heartbeat.beat"
+        if long:
+            self.world.slow(LONG_PART)
+        try:
+            return self._reached(self.world.order(fault.point, action))
+        finally:
+            if long:
+                self.world.slow(SHORT_PART)
 
     def do_web(self, fault: Fault) -> str:
         """The web server's processes; the supervisor ends the tree, the init system starts it again."""
-        pids = self.world.pids("granian")
+        pids = self._whom(lambda: self.world.pids("granian"))
         if not pids or not kill(pids[0]):
             return ""
         if not wait_for(lambda: not any(is_process(pid) for pid in pids), 15):
-            self.table.count("P1", "web processes that outlived their parent")
+            self.table.blame([Violation("P1", "processes of the web server outlived their parent")])
         return self._killed("P1", "kills of the web server")
 
     def do_rescue(self, fault: Fault) -> str:
-        return self._killed("P1", "kills of rescue") if any(map(kill, self.world.pids("rescuetasks"))) else ""
+        return (
+            self._killed("P1", "kills of rescue")
+            if any(map(kill, self._whom(lambda: self.world.pids("rescuetasks"))))
+            else ""
+        )
 
     def do_queue(self, fault: Fault) -> str:
-        return self._killed("P8", "kills of the queue server") if any(map(kill, self.world.pids("queue.conf"))) else ""
+        return (
+            self._killed("P8", "kills of the queue server")
+            if any(map(kill, self._whom(self.world.queue_servers)))
+            else ""
+        )
+
+    def _whom(self, find: Callable[[], list[int]]) -> list[int]:
+        """Whoever is to be killed; a tree that was killed just before takes seconds to come back."""
+        wait_for(find, BACK_WITHIN, pause=0.1)
+        return find()
 
     def _killed(self, promise: str, what: str) -> str:
         self.kills += 1
@@ -118,33 +152,47 @@ class Acts:
     # what is no kill
 
     def do_stop(self, fault: Fault) -> str:
-        """SIGSTOP past the lease, then SIGCONT: a stale worker goes on where it was."""
+        """SIGSTOP until another claim of the work or its end, then SIGCONT: a stale worker goes on where it was."""
         if not self._reached(self.world.order(fault.point, "stop")):
             return ""
+        wait_for(self.world.stopped_process, 5)
         pid = self.world.stopped_process()
-        give_up = time.monotonic() + PAST_THE_LEASE
-        while time.monotonic() < give_up:
-            self.feed()
-            time.sleep(0.1)
-        if not kill(pid, signal.SIGCONT):
+        if pid is None:
+            return ""
+        try:
+            is_stale = self._is_taken_over(pid)
+        finally:
+            kill(pid, signal.SIGCONT)
+        if not is_stale:
             return ""
         self.table.count("P3", "stale workers that went on")
         return f"a worker slept at {fault.point}"
 
+    def _is_taken_over(self, pid: int) -> bool:
+        """Wait until the history says so of something that the stopped process holds."""
+        last = self.world.last_event()
+        claims = self.world.claims_of_process(pid)
+        give_up = time.monotonic() + TAKEN_OVER_WITHIN
+        while claims and time.monotonic() < give_up:
+            if any((event.kind, event.row_id) in claims and event.ends_a_claim for event in self.world.events(last)):
+                return True
+            self.feed()
+            time.sleep(0.2)
+        return False
+
     def do_full_disk(self, fault: Fault) -> str:
-        self.ledger.full_disks += 1
-        if not self._reached(self.world.order(fault.point, "nospace")):
-            return ""
+        with self.ledger.full_disk():
+            if not self._reached(self.world.order(fault.point, "nospace")):
+                return ""
         self.table.count("P6", "full disks")
         return f"no space at {fault.point}"
 
     def do_file_limit(self, fault: Fault) -> str:
         """RLIMIT_FSIZE of a worker: every larger file, the database's among them, is cut off by the kernel."""
         pid = self.world.some_worker(fault.chance)
-        self.ledger.full_disks += 1
         if pid is None:
             return ""
-        with suppress(ProcessLookupError, PermissionError):
+        with self.ledger.full_disk(), suppress(ProcessLookupError, PermissionError):
             soft, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (SMALL_FILE, hard))
             give_up = time.monotonic() + 1.5
@@ -157,7 +205,8 @@ class Acts:
         return ""
 
     def do_flush(self, fault: Fault) -> str:
-        self.world.flush_queue()
+        if not self.world.flush_queue():
+            return ""
         self.table.count("P8", "flushes of the queue")
         return "the queue was emptied"
 
@@ -165,8 +214,7 @@ class Acts:
         jobs = [job for job in self.ledger.active() if not job.cancel_asked]
         if not jobs:
             return ""
-        self.ledger.cancel(jobs[int(fault.chance * len(jobs))])
-        return "a cancel"
+        return "a cancel" if self.ledger.cancel(jobs[int(fault.chance * len(jobs))]) == 204 else ""
 
     def do_delete(self, fault: Fault) -> str:
         jobs = [job for job in self.ledger.jobs.values() if not job.delete_asked][-10:]
@@ -180,7 +228,6 @@ class Acts:
         if not jobs:
             return ""
         self.ledger.rerun([jobs[int(fault.chance * len(jobs))]])
-        self.table.count("P5", "reruns")
         return "a rerun"
 
     # the database

@@ -24,6 +24,8 @@ VICTIM_BATCHES, VICTIMS = 400, 12
 """Faces to be deleted, so many for each gc; they have a descriptor that no clustering compares."""
 BARE_BATCHES, BARES = 200, 4
 """Faces that have a sample and nothing else, so many for each additional extraction."""
+PICTURED_NAME, PICTURED = "pictured", [UUID(int=2**65 + at) for at in range(6)]
+"""Faces that have a sample which is exported, and that nothing else is done with."""
 PORTRAITS = ("obama/obama.jpg", "biden/biden.jpg")
 BROKEN = "broken.jpg"
 ARCHIVE = "photos.zip"
@@ -109,14 +111,15 @@ def _small(path: Path) -> bytes:
 
 
 def add_bare_faces() -> None:
-    """All batches, with the samples of the archive's portraits by turns. Runs in the stack's environment."""
+    """All batches and the pictured ones, with the archive's portraits by turns. Runs in the stack's environment."""
     [root] = settings.LUNATASKS_IMPORT_ROOTS
     with zipfile.ZipFile(Path(root) / ACCOUNT / ARCHIVE) as archive:
         photos = [archive.read(name) for name in archive.namelist() if name != BROKEN]
     samples = [found.sample for photo in photos for found in default_extractor().extract(photo)]
     ids = [face_id for batch in range(BARE_BATCHES) for face_id in bare_faces(batch)]
     faces = [
-        NewFace(face_id=face_id, external_id="bare", sample=samples[at % len(samples)])
-        for at, face_id in enumerate(ids)
+        NewFace(face_id=face_id, external_id=name, sample=samples[at % len(samples)])
+        for name, of_name in (("bare", ids), (PICTURED_NAME, PICTURED))
+        for at, face_id in enumerate(of_name)
     ]
     registry.faces().add_faces(UUID(ACCOUNT), faces)

@@ -12,6 +12,9 @@ from typing import Any, Literal
 
 import psycopg
 
+from tasks_app.states import TERMINAL
+
+TERMINAL_VALUES = {int(status) for status in TERMINAL}
 TABLE = "torture_history"
 Connection = Any
 
@@ -66,6 +69,12 @@ class Event:
     def is_release(self) -> bool:
         """A lease that ran out and was noticed."""
         return not self.is_made and not self.is_deleted and (self.lost or 0) > (self.old_lost or 0)
+
+    @property
+    def ends_a_claim(self) -> bool:
+        """A claim of the row that was made before is worth nothing any more: taken over, ended, or gone."""
+        ended = self.status in TERMINAL_VALUES and self.status != self.old_status
+        return self.is_claim or self.is_deleted or ended
 
 
 COLUMNS = [field.name for field in fields(Event)]

@@ -4,6 +4,8 @@ The engine knows nothing of this; `workers.apps` loads it when a switch for test
 """
 
 import os
+import resource
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -44,9 +46,11 @@ def install() -> None:
     if settings.LUNATASKS_ROLE != "command" or "rescuetasks" in sys.argv:
         connection_created.connect(_watch, dispatch_uid="torture")
         dispatch.send = _after_commit(dispatch.send)
+        # The web server's clock decides what "created until now" means to a task: a slow one would hide all objects.
+        fast = settings.LUNATASKS_ROLE == "web" or os.getpid() % 2
+        shift_clock(settings.LUNATASKS_CLOCK_OFFSET * (1 if fast else -1))
     if settings.LUNATASKS_ROLE == "worker":
         _slow_down()
-        shift_clock(settings.LUNATASKS_CLOCK_OFFSET * (1 if os.getpid() % 2 else -1))
         bugs.install(settings.LUNATASKS_BUG)
 
 
@@ -79,27 +83,36 @@ def _after_commit(send: Callable[..., bool]) -> Callable[..., bool]:
     return watched
 
 
-# -- slow parts --------------------------------------------------------------------------------------
+# -- slow steps, deadly parts ------------------------------------------------------------------------
 
 
 def _slow_down() -> None:
     for number, kind in TYPES.items():
-        TYPES[number] = replace(kind, process=_slowly(kind.process))
+        TYPES[number] = replace(
+            kind,
+            split=_slowly("split", kind.split),
+            process=_slowly("parts", _deadly(kind.process)),
+            merge=_slowly("merge", kind.merge),
+        )
 
 
-def _slowly(process: Callable[[Context, Any], Artefact | None]) -> Callable[[Context, Any], Artefact | None]:
-    @wraps(process)
-    def slow(context: Context, content: Any) -> Artefact | None:
-        _dawdle(context)
-        return process(context, content)
+def _slowly(step: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(function)
+    def slow(context: Context, *arguments: Any) -> Any:
+        _dawdle(context, step)
+        return function(context, *arguments)
 
     return slow
 
 
-def _dawdle(context: Context) -> None:
-    """Be busy for as long as `slow.<task>` or `slow.all` says; leave the moment of a stop in `stopped.<task>.<pid>`."""
+def _dawdle(context: Context, step: str) -> None:
+    """Be busy for as long as `slow.<task>`, of parts only, or `slow.<step>` says.
+
+    The moment of a stop is left in `stopped.<task>.<pid>`.
+    """
     folder = Path(settings.LUNATASKS_FAULTS_DIR)
-    give_up = time.monotonic() + _seconds(folder / f"slow.{context.task_id}", folder / "slow.all")
+    names = [f"slow.{context.task_id}"] if step == "parts" else []
+    give_up = time.monotonic() + _seconds(*(folder / name for name in [*names, f"slow.{step}"]))
     try:
         while time.monotonic() < give_up:
             time.sleep(SLEEP_SECONDS)
@@ -107,8 +120,24 @@ def _dawdle(context: Context) -> None:
     except Stopped:
         # The clock that was not shifted: the harness compares it with its own.
         now = time.clock_gettime(time.CLOCK_REALTIME)
-        (folder / f"stopped.{context.task_id}.{os.getpid()}").write_text(repr(now))
+        temporary = folder / f"stopping.{os.getpid()}"
+        temporary.write_text(repr(now))
+        temporary.rename(folder / f"stopped.{context.task_id}.{os.getpid()}")
         raise
+
+
+def _deadly(process: Callable[[Context, Any], Artefact | None]) -> Callable[[Context, Any], Artefact | None]:
+    """A part that `crash.<task>-<phase>-<number>` names ends its process as a fault of its machine code would."""
+
+    @wraps(process)
+    def deadly(context: Context, content: Any) -> Artefact | None:
+        part = context.prefix.rpartition("/")[2].rpartition("-")[0]
+        if (Path(settings.LUNATASKS_FAULTS_DIR) / f"crash.{context.task_id}-{part}").exists():
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return process(context, content)
+
+    return deadly
 
 
 def _seconds(*paths: Path) -> float:

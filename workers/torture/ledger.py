@@ -2,16 +2,14 @@
 
 import hashlib
 import json
-import subprocess
-import sys
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-
-from django.conf import settings
 
 from tasks_app.states import ACTIVE, Status
 from workers.torture.checker import Violation
 from workers.torture.mix import SCENARIOS, Scenario, Turn
+from workers.torture.operators import Operators
 from workers.torture.promises import Table
 from workers.torture.stack import StackError
 from workers.torture.world import World, chooser
@@ -19,6 +17,7 @@ from workers.torture.world import World, chooser
 ACTIVE_VALUES = {int(status) for status in ACTIVE}
 EXCUSES = {28111, 28112, 28113}
 """Errors of a task that met a full disk; it is run again and must then end well."""
+EXCUSED = "tasks run again after a full disk"
 
 
 @dataclass
@@ -33,6 +32,10 @@ class Job:
     delete_asked: bool = False
     deleted: bool = False
     rerun_asked: bool = False
+    met_full_disk: bool = False
+    """A disk was full while it was active, and that has not been its excuse yet."""
+    answer: str = ""
+    """SHA-256 of its result as it was checked; empty while that is to come."""
 
 
 @dataclass
@@ -42,7 +45,6 @@ class Ledger:
     world: World
     table: Table
     seed: int
-    full_disks: int = 0
     clustering_id: int = 0
     """Of a clustering that no fault of a client meets, for reports on it."""
     jobs: dict[int, Job] = field(default_factory=dict)
@@ -51,9 +53,11 @@ class Ledger:
     )
     """SHA-256 of the calm run's answer, by scenario, where the scenario itself does not know it."""
     checked: set[int] = field(default_factory=set)
-    _operators: list[tuple[list[int], "subprocess.Popen[bytes]"]] = field(default_factory=list)
+    reruns: int = 0
+    _disk_is_full: bool = False
 
     def __post_init__(self) -> None:
+        self.operators = Operators(self.world.stack)
         self._chance = chooser(self.seed, "tasks")
         self._posts = 0
 
@@ -75,7 +79,7 @@ class Ledger:
         status, answer = ask("POST", scenario.path, scenario.body(turn))
         if status != 202:
             return None
-        job = Job(json.loads(answer)["task_id"], scenario, turn)
+        job = Job(json.loads(answer)["task_id"], scenario, turn, met_full_disk=self._disk_is_full)
         if job.task_id in self.jobs:
             self.table.blame([Violation("P1", f"task {job.task_id} was accepted twice")])
         self.jobs[job.task_id] = job
@@ -119,40 +123,40 @@ class Ledger:
 
     def rerun(self, jobs: list[Job]) -> None:
         """Run ended tasks again, as an operator does; not waited for."""
-        if not jobs:
-            return
         for job in jobs:
-            job.rerun_asked = True
+            job.rerun_asked, job.answer = True, ""
             self.checked.discard(job.task_id)
-        ids = [job.task_id for job in jobs]
-        code = (
-            "from tasks_app import services\nfrom lunatasks.errors import LunaError\n"
-            f"for number in {ids}:\n    try: services.rerun_task(task_id=number)\n    except LunaError: pass"
-        )
-        environment = self.world.stack.variables()
-        for name in ("LUNATASKS_FAULTS_DIR", "LUNATASKS_BUG", "LUNATASKS_CLOCK_OFFSET"):
-            environment.pop(name, None)
-        if not self.world.stack.queue:
-            environment.pop("REDIS_URL", None)
-        process = subprocess.Popen(
-            [sys.executable, str(settings.BASE_DIR / "manage.py"), "shell", "-v", "0", "-c", code],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=self.world.stack.log,
-            stderr=subprocess.STDOUT,
-        )
-        self._operators.append((ids, process))
+        if jobs:
+            self.operators.rerun(job.task_id for job in jobs)
 
-    def wait_for_operators(self) -> None:
-        """Wait until the reruns have been asked for."""
-        for _, process in self._operators:
-            process.wait(60)
-        self._operators.clear()
+    def wait_for_operators(self) -> set[int]:
+        """Wait until the reruns have been asked for; the tasks whose rerun was accepted."""
+        accepted = self.operators.wait()
+        self.reruns += len(accepted)
+        if accepted:
+            self.table.count("P5", "reruns", len(accepted))
+        return accepted
+
+    @contextmanager
+    def full_disk(self) -> Iterator[None]:
+        """While a disk may be full: each task that is active meanwhile may fail by it, once."""
+        self._meet_full_disk()
+        self._disk_is_full = True
+        try:
+            yield
+        finally:
+            self._disk_is_full = False
+            self._meet_full_disk()
+
+    def _meet_full_disk(self) -> None:
+        rerun = self.operators.asked
+        for job in [*self.active(), *(job for job in self.jobs.values() if job.task_id in rerun)]:
+            job.met_full_disk = True
 
     # -- the check ---------------------------------------------------------------------------------------
 
-    def check_ended(self) -> None:
-        """Every ended job against what its client was told, once each; those with an excuse are run again."""
+    def check_ended(self) -> int:
+        """Every ended job against what its client was told, once each; how many have an excuse and are run again."""
         excused = []
         for job in self.ended():
             if job.task_id in self.checked:
@@ -165,7 +169,16 @@ class Ledger:
                 excused.append(job)
             else:
                 self._check_outcome(job, task)
+        self._run_again(excused)
+        return len(excused)
+
+    def _run_again(self, excused: list[Job]) -> None:
         self.rerun(excused)
+        accepted = self.wait_for_operators() if excused else set()
+        for job in excused:
+            # An excuse counts once. Where the operator was not heard, the task stands as the full disk left it.
+            job.met_full_disk = job.task_id not in accepted
+            self.table.note("P6", EXCUSED, self.table.rows["P6"].notes.get(EXCUSED, 0) + 1)
 
     def _check_absent(self, job: Job) -> None:
         if not job.delete_asked:
@@ -180,7 +193,7 @@ class Ledger:
         """It met a full disk: it failed, or is done without the part that failed, as its type has it."""
         codes = set(self.codes(job)) - {job.scenario.code}
         ended = task["task_status"] in (Status.FAILED, Status.DONE)
-        return bool(self.full_disks and ended and codes and codes <= EXCUSES)
+        return bool(job.met_full_disk and ended and codes and codes <= EXCUSES)
 
     def codes(self, job: Job) -> list[int]:
         """Of every stored error of the task."""
@@ -207,13 +220,33 @@ class Ledger:
             self.table.blame([Violation("P6", f"task {job.task_id} is done, its result is answered with {status}")])
             return
         self.table.count("P6", "results read")
+        job.answer = hashlib.sha256(result).hexdigest()
         wrong = job.scenario.check(result)
         if wrong:
             self.table.blame([Violation("P2", f"task {job.task_id}: {wrong}")])
-        digest = hashlib.sha256(job.scenario.essence(result)).hexdigest()
+        self._compare(job, job.scenario.essence(result))
+
+    def _compare(self, job: Job, essence: bytes) -> None:
+        if not essence:
+            return
+        digest = hashlib.sha256(essence).hexdigest()
         if self.digests.setdefault(job.scenario.name, digest) != digest:
-            self.table.blame([Violation("P7", f"task {job.task_id}: other bytes than the calm run's")])
+            self.table.blame([Violation("P7", f"task {job.task_id}, {job.scenario.name}: other bytes than before")])
         self.table.count("P7", "equal results")
+
+    def check_again(self) -> None:
+        """Every result that was right once more: it is there still, and the same."""
+        for job in self.jobs.values():
+            if not job.answer or job.delete_asked:
+                continue
+            status, result = self.world.ask_until_answered("GET", f"/1/tasks/{job.task_id}/result")
+            if status != 200:
+                self.table.blame(
+                    [Violation("P6", f"task {job.task_id}: its result was there and is answered with {status}")]
+                )
+            elif hashlib.sha256(result).hexdigest() != job.answer:
+                self.table.blame([Violation("P7", f"task {job.task_id}: its result has changed")])
+            self.table.count("P7", "results read again")
 
     def _check_effects(self, job: Job) -> None:
         for sql, expected in job.scenario.effects(job.turn):
@@ -221,10 +254,3 @@ class Ledger:
             if found != expected:
                 self.table.blame([Violation("P2", f"task {job.task_id}: {found}, not {expected}: {sql}")])
             self.table.count("P2", "effects checked")
-
-    def wait_for_ends(self, within: float) -> list[Job]:
-        """Wait until all jobs have ended; those that have not."""
-        give_up = time.monotonic() + within
-        while (left := self.active()) and time.monotonic() < give_up:
-            time.sleep(0.1)
-        return left

@@ -1,5 +1,6 @@
 """The tasks that are tortured. A task type joins by a line here, with a check of what it has done."""
 
+import csv
 import io
 import re
 import zipfile
@@ -19,6 +20,8 @@ from workers.torture.ground import (
     PEOPLE,
     PERSON,
     PHOTOS,
+    PICTURED,
+    PICTURED_NAME,
     PORTRAITS,
     bare_faces,
     people,
@@ -52,7 +55,8 @@ class Scenario:
 
     `check` gets the result's bytes and returns what is wrong with them, or nothing. `code`: the one stored error.
     `effects`: queries for one number each, and what it must be when the task is done. `essence`: what of a
-    result must repeat. `weight`: how often it is chosen, beside the others.
+    result must repeat; nothing when this result has nothing that could. `weight`: how often it is chosen, beside
+    the others.
     """
 
     name: str
@@ -164,7 +168,8 @@ def _every_face_a_row(answer: bytes) -> str:
 
 
 def _report(turn: Turn) -> dict[str, Any]:
-    return {"filters": {"task_id": turn.clustering_id}, "columns": ["external_id", "lists"]}
+    columns = ["external_id", "user_data", "avatar", "event_id", "lists"]
+    return {"filters": {"task_id": turn.clustering_id}, "columns": columns}
 
 
 def _every_cluster_reported(answer: bytes) -> str:
@@ -175,9 +180,32 @@ def _every_cluster_reported(answer: bytes) -> str:
     return "" if clusters == expected else f"clusters {sorted(set(clusters))} in a report"
 
 
-def _rows_without_lists(answer: bytes) -> bytes:
-    """Linkers fill lists meanwhile."""
-    return b"\n".join(b",".join(row.split(b",")[:3]) for row in _table(answer).splitlines())
+def _members(answer: bytes) -> dict[str, bytes]:
+    """Every file of a zip, without the number of the task in the name of the table and in the manifest."""
+    with zipfile.ZipFile(io.BytesIO(answer)) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    return {_TASK.sub("task", name): _TASK_IN_MANIFEST.sub(b'"task.csv"', data) for name, data in files.items()}
+
+
+def _all_files(answer: bytes) -> bytes:
+    return b"\n".join(name.encode() + b"\n" + data for name, data in _members(answer).items())
+
+
+def _all_files_without_lists(answer: bytes) -> bytes:
+    """Linkers fill lists, the last column, meanwhile: of the manifest only the facts before the digests repeat."""
+    members = _members(answer)
+    rows = [row[:-1] for row in csv.reader(members["task.csv"].decode().splitlines())]
+    members["task.csv"] = orjson.dumps(rows)
+    members["manifest.json"] = members["manifest.json"].partition(b'"files"')[0]
+    return b"\n".join(name.encode() + b"\n" + data for name, data in members.items())
+
+
+def _every_picture_exported(answer: bytes) -> str:
+    ids = sorted(str(face_id) for face_id in PICTURED)
+    pictures = sorted(name for name in _members(answer) if name.startswith("images/"))
+    if _column(answer, 0) != ids:
+        return f"{len(_column(answer, 0))} rows, {len(ids)} expected"
+    return "" if pictures == [f"images/{face_id}.jpg" for face_id in ids] else f"images {pictures}"
 
 
 # -- matching ----------------------------------------------------------------------------------------
@@ -222,6 +250,8 @@ VERSION = SFACE_MIRRORED.number
 NOT_A_PHOTO = 28121
 _IDS = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _TIMES = re.compile(rb"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)?")
+_TASK = re.compile(r"task_\d+")
+_TASK_IN_MANIFEST = re.compile(rb'"task_\d+\.csv"')
 _TURNS = re.compile(rb"turn \d+")
 
 
@@ -244,6 +274,11 @@ def _extracted_once(answer: bytes) -> str:
     if {row["generation"] for row in rows} <= {1} and len({row["object_id"] for row in rows}) == len(rows):
         return "" if len(rows) in (0, BARES) else f"{len(rows)} faces extracted, {BARES} expected"
     return "a face was extracted twice"
+
+
+def _extracted_rows(answer: bytes) -> bytes:
+    """Nothing of a run that found all done."""
+    return _without_names(answer) if _result(answer) else b""
 
 
 def _descriptors_are_there(turn: Turn) -> Effects:
@@ -314,11 +349,24 @@ SCENARIOS = (
     Scenario(
         "exporter",
         "/1/tasks/exporter",
-        {**PERSONS, "columns": ["external_id", "user_data", "avatar"]},
+        {**PERSONS, "columns": ["external_id", "user_data", "avatar", "event_id"]},
         check=_every_face_a_row,
-        essence=_table,
+        essence=_all_files,
     ),
-    Scenario("reporter", "/1/tasks/reporter", _report, check=_every_cluster_reported, essence=_rows_without_lists),
+    Scenario(
+        "exporter with images",
+        "/1/tasks/exporter",
+        {
+            "objects_type": "faces",
+            "filters": {"external_ids": [PICTURED_NAME]},
+            "columns": ["external_id"],
+            "save_images": 1,
+        },
+        check=_every_picture_exported,
+        essence=_all_files,
+        weight=2,
+    ),
+    Scenario("reporter", "/1/tasks/reporter", _report, check=_every_cluster_reported, essence=_all_files_without_lists),
     Scenario("cross match", "/1/tasks/cross_match", MATCHING, check=_every_mate_found),
     Scenario("ROC", "/1/tasks/roc", MARKUP, check=_all_pairs_counted, weight=2),
     Scenario(
@@ -327,7 +375,7 @@ SCENARIOS = (
         _extraction,
         check=_extracted_once,
         effects=_descriptors_are_there,
-        essence=lambda result: b"",
+        essence=_extracted_rows,
         weight=1,
     ),
     Scenario(

@@ -6,18 +6,12 @@ from dataclasses import dataclass
 
 from workers.faults import POINTS
 
-STOP_POINTS = (
-    "part.claimed",
-    "part.computed",
-    "part.before_commit",
-    "artefact.written",
-    "merge.before_commit",
-    "merge.committed",
-)
-"""Where a stale worker holds no lock; one that is stopped inside a transaction would stop SQLite for everybody."""
+STOP_POINTS = ("part.claimed", "part.computed", "part.before_commit", "artefact.written", "merge.before_commit")
+"""Where a stale worker holds a claim and no lock."""
+STOP_POINTS_IN_TRANSACTIONS = ("part.statement", "task.statement", "transaction.statement")
+"""Where it holds locks too: PostgreSQL ends its session after a while, SQLite would stop for everybody."""
 FULL_DISK_POINTS = ("artefact.opened", "artefact.half_written", "artefact.written")
-TREE_POINTS = tuple(point for point in POINTS if point not in ("heartbeat.beat", "dispatch.send"))
-"""Points where a child of the supervisor stands; the web server's processes have another parent."""
+TREE_POINTS = POINTS
 KILLS = ("worker", "point", "tree", "tree_at", "web", "rescue", "queue")
 
 
@@ -38,10 +32,11 @@ class Fault:
         return f"{self.kind} at {self.point}" if self.point else self.kind
 
 
-def make_plan(*, kills: int, seed: int, own_queue: bool) -> list[Fault]:
+def make_plan(*, kills: int, seed: int, own_queue: bool, sqlite: bool = True) -> list[Fault]:
     """`kills` faults that kill, and beside them others in proportion. The same seed makes the same plan."""
     chance = random.Random(seed)  # noqa: S311  a plan, no secret
-    kinds = _killing(kills, chance, own_queue) + _others(kills, chance)
+    stops = STOP_POINTS if sqlite else STOP_POINTS + STOP_POINTS_IN_TRANSACTIONS
+    kinds = _killing(kills, chance, own_queue) + _others(kills, chance, stops)
     chance.shuffle(kinds)
     return [Fault(kind, point, chance.uniform(0.02, 0.35), chance.random()) for kind, point in kinds]
 
@@ -59,9 +54,9 @@ def _killing(kills: int, chance: random.Random, own_queue: bool) -> list[tuple[s
     return kinds[:kills]
 
 
-def _others(kills: int, chance: random.Random) -> list[tuple[str, str]]:
+def _others(kills: int, chance: random.Random, stops: Sequence[str]) -> list[tuple[str, str]]:
     some = max(1, kills // 20)
-    kinds = [("stop", point) for point in _cycle(STOP_POINTS, some, chance)]
+    kinds = [("stop", point) for point in _cycle(stops, some, chance)]
     kinds += [("full_disk", point) for point in _cycle(FULL_DISK_POINTS, some, chance)]
     kinds += [("file_limit", "")] + [("flush", "")] * some + [("database", "")] * max(2, some // 2)
     kinds += [("cancel", "")] * (kills // 4) + [("delete", "")] * (kills // 10) + [("rerun", "")] * (kills // 10)

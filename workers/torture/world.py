@@ -8,23 +8,21 @@ import signal
 import sqlite3
 import time
 import urllib.error
-import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import orjson
 import psycopg
 import redis
-from numpy.lib import format as npy
 
 from lunatasks.secrets import embedded_queue_url
-from workers.torture import history
+from workers.torture import files, history
 from workers.torture.stack import Stack, command_line, descendants, forget_queue
 
 NO_ANSWER = (urllib.error.URLError, http.client.HTTPException, OSError)
+QUEUE_SERVERS = ("redis-server", "valkey-server")
 DATABASE_ERRORS = (sqlite3.Error, psycopg.Error)
 
 
@@ -80,7 +78,7 @@ class World:
                     raise
                 time.sleep(0.2)
 
-    def events(self, after: int) -> list[history.Event]:
+    def events(self, after: int = 0) -> list[history.Event]:
         """The history behind an event."""
         with history.connected(self.stack.database_url, str(self.stack.home / "db.sqlite3")) as connection:
             return history.read(connection, after=after)
@@ -93,22 +91,43 @@ class World:
         """The status of every task there is."""
         return dict(self.rows("SELECT id, task_status FROM tasks_app_task"))
 
+    def last_event(self) -> int:
+        """The newest event of the history."""
+        return int(self.rows("SELECT COALESCE(MAX(id), 0) FROM torture_history")[0][0])
+
+    def claims(self, where: str) -> set[tuple[str, int]]:
+        """Kind and id of the rows, tasks and parts, that a worker holds; `where` may name `of_task` and `worker`."""
+        held = (
+            "SELECT 'task' AS kind, id, id AS of_task, worker, lease_until FROM tasks_app_task"
+            " UNION ALL SELECT 'part', id, task_id, worker, lease_until FROM tasks_app_subtask"
+        )
+        sql = f"SELECT kind, id FROM ({held}) AS held WHERE lease_until IS NOT NULL AND {where}"  # noqa: S608
+        return {(kind, row) for kind, row in self.rows(sql)}
+
+    def claims_of_process(self, pid: int) -> set[tuple[str, int]]:
+        return self.claims(f"worker LIKE '%:{pid}'")
+
+    def claims_of_task(self, task_id: int) -> set[tuple[str, int]]:
+        return self.claims(f"of_task = {task_id}")
+
     # the files
+
+    @property
+    def results(self) -> Path:
+        return self.stack.home / "results"
 
     def broken_files(self) -> list[str]:
         """Files of tasks that bear their final name and are not whole."""
-        root = self.stack.home / "results" / "tasks"
-        paths = (
-            [path for path in root.rglob("*") if path.suffix in (".npy", ".json", ".jsonl", ".zip")]
-            if root.exists()
-            else []
-        )
-        return [str(path.relative_to(root.parent)) for path in paths if not _is_whole(path)]
+        return files.half_written(self.results)
 
     # the processes
 
     def pids(self, word: str) -> list[int]:
         return sorted(self.stack.processes(word))
+
+    def queue_servers(self) -> list[int]:
+        """Servers write a title of their own over their command line; the file they were started with is not in it."""
+        return sorted(pid for name in QUEUE_SERVERS for pid in self.stack.processes(name))
 
     def some_worker(self, chance: float, *, within: float = 30.0) -> int | None:
         """One of the workers, when there is one in time."""
@@ -137,22 +156,23 @@ class World:
         path.touch()
         return path
 
-    def slow(self, seconds: float, task_id: int | None = None) -> Path:
-        """Make every part, or those of one task, take so long."""
-        path = self.orders / f"slow.{'all' if task_id is None else task_id}"
-        path.write_text(str(seconds))
-        return path
+    def slow(self, seconds: float, what: int | str = "parts") -> None:
+        """Make every part take so long, or the parts of the task of that number, or every `split` or `merge`."""
+        (self.orders / f"slow.{what}").write_text(str(seconds))
 
     # the queue
 
-    def flush_queue(self) -> None:
-        """Lose every message; of a shared Redis those of this stack."""
-        with suppress(redis.RedisError):
+    def flush_queue(self) -> bool:
+        """Lose every message; of a shared Redis those of this stack. False when no server answers."""
+        try:
             if self.stack.queue:
                 forget_queue(self.stack.queue, self.stack.name)
             else:
                 with redis.Redis.from_url(embedded_queue_url(self.stack.home), socket_timeout=5) as client:
                     client.flushall()
+        except (redis.RedisError, OSError):
+            return False
+        return True
 
 
 def kill(pid: int | None, number: signal.Signals = signal.SIGKILL) -> bool:
@@ -188,28 +208,3 @@ def wait_for(ready: Callable[[], object], within: float, *, pause: float = 0.03)
 def chooser(seed: int, purpose: str) -> random.Random:
     """A source of choices of its own for each purpose, so that they do not shift one another."""
     return random.Random(f"{seed} {purpose}")  # noqa: S311  a plan, no secret
-
-
-def _is_whole(path: Path) -> bool:
-    try:
-        if path.suffix == ".json":
-            orjson.loads(path.read_bytes())
-            return True
-        if path.suffix == ".jsonl":
-            return all(line.endswith(b"\n") and orjson.loads(line) for line in path.open("rb"))
-        if path.suffix == ".zip":
-            with zipfile.ZipFile(path) as archive:
-                return archive.testzip() is None
-        with path.open("rb") as stream:
-            version = npy.read_magic(stream)
-            shape, _, dtype = npy.read_array_header_1_0(stream) if version == (1, 0) else (None, None, None)
-            if shape is None or dtype is None:
-                return False
-            count = 1
-            for size in shape:
-                count *= size
-            return path.stat().st_size == stream.tell() + count * dtype.itemsize
-    except FileNotFoundError:  # removed meanwhile, as it may be
-        return True
-    except (ValueError, orjson.JSONDecodeError, zipfile.BadZipFile):
-        return False

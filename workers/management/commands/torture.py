@@ -26,7 +26,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, plan: bool, kills: int, seed: int, queue: str, **named: Any) -> None:
         if plan:
-            for fault in make_plan(kills=kills, seed=seed, own_queue=not queue):
+            for fault in make_plan(kills=kills, seed=seed, own_queue=not queue, sqlite=not named["database"]):
                 self.stdout.write(f"{fault}, after {fault.wait:.2f} s")
             return
         # The stack is taken down in order when somebody has no more patience.
@@ -52,9 +52,9 @@ class Command(BaseCommand):
         table, bug = torture.table, torture.options.bug
         self.stdout.write(table.render())
         if bug:
-            if not table.violations:
+            if not torture.found:
                 raise CommandError(f"the bug {bug} was not found by {torture.kills} kills")
-            self.stdout.write(f"the bug {bug} was found by {torture.kills} kills")
+            self.stdout.write(f"the bug {bug} was found by {torture.kills} kills: {torture.found[0]}")
             return
         problems = len(table.violations)
         if problems or table.untried:
