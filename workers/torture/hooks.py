@@ -46,9 +46,7 @@ def install() -> None:
     if settings.LUNATASKS_ROLE != "command" or "rescuetasks" in sys.argv:
         connection_created.connect(_watch, dispatch_uid="torture")
         dispatch.send = _after_commit(dispatch.send)
-        # The web server's clock decides what "created until now" means to a task: a slow one would hide all objects.
-        fast = settings.LUNATASKS_ROLE == "web" or os.getpid() % 2
-        shift_clock(settings.LUNATASKS_CLOCK_OFFSET * (1 if fast else -1))
+        shift_clock(settings.LUNATASKS_CLOCK_OFFSET * _direction(os.getpid()))
     if settings.LUNATASKS_ROLE == "worker":
         _slow_down()
         bugs.install(settings.LUNATASKS_BUG)
@@ -148,6 +146,11 @@ def _seconds(*paths: Path) -> float:
 
 
 # -- clocks ------------------------------------------------------------------------------------------
+
+
+def _direction(pid: int) -> int:
+    """Fast or slow, by chance; of the web server fast: it says what "created until now" means to a task's filters."""
+    return 1 if settings.LUNATASKS_ROLE == "web" or pid % 2 else -1
 
 
 def shift_clock(seconds: float) -> None:
