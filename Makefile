@@ -78,7 +78,7 @@ format: $(DEV) ## rewrite the code in the one format
 torture: $(DEV) models samples ## kill everything at random and check the promises: 60 kills a back end, a few minutes
 	@BIN=$(BIN) bash workers/torture/run.sh 60
 
-torture-long: $(DEV) models samples ## 500 kills a back end, and the four deliberate bugs: hours
+torture-long: $(DEV) models samples ## 500 kills a back end, the four deliberate bugs, ten thousand cancel races: an hour or two
 	@BIN=$(BIN) bash workers/torture/run.sh 500
 
 docs: $(MANUAL) ## the manual, served at /docs/dev/

@@ -54,6 +54,7 @@ class Order:
 class MadeUpWorld:
     """A stack with one worker that is at hand for every fault."""
 
+    holding = frozenset({PID})
     taken, stopped, held, happened, flushed = True, PID, frozenset({("part", 3)}), (CLAIM,), True
 
     def __init__(self, **changes):
@@ -71,6 +72,9 @@ class MadeUpWorld:
 
     def claims_of_process(self, pid):
         return self.held
+
+    def holders(self):
+        return self.holding
 
     def last_event(self):
         return 4
@@ -205,6 +209,13 @@ def test_for_a_heartbeat_parts_are_long_for_a_while(signals):
     assert world.slowed == [acts.LONG_PART, acts.SHORT_PART]
 
 
+@pytest.mark.parametrize(("holding", "killed"), [({PID, 9}, [PID]), ({9}, []), (set(), [])])
+def test_before_rescue_is_met_a_worker_that_holds_something_dies_unless_a_dead_one_does(signals, holding, killed):
+    acts_on(MadeUpWorld(holding=frozenset(holding))).carry_out(Fault("point", "rescue.found"))
+
+    assert [pid for pid, _ in signals] == killed
+
+
 # -- processes ---------------------------------------------------------------------------------------
 
 
@@ -228,3 +239,12 @@ def test_processes_of_a_web_server_that_outlive_it_are_a_violation(signals, monk
         done.carry_out(Fault("web"))
 
         assert len(done.table.violations) == violations
+
+
+def test_claims_are_told_by_process_and_by_task():
+    world = object.__new__(World)
+    world.rows = lambda sql: [("task", 1, 1, "host:7"), ("part", 3, 1, "host:8"), ("part", 4, 2, "host:8")]
+
+    assert world.holders() == {7, 8}
+    assert world.claims_of_process(8) == {("part", 3), ("part", 4)}
+    assert world.claims_of_task(1) == {("task", 1), ("part", 3)}

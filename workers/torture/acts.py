@@ -21,8 +21,9 @@ from workers.torture.world import World, is_process, kill, wait_for
 LEASE = 2.0
 TAKEN_OVER_WITHIN = 10.0
 """Seconds: the lease, the end of a session that holds locks, a pass of rescue, another worker's claim."""
+SELDOM = ("rescue.", "heartbeat.")
+"""Points that only a lost claim, or a long part, brings somebody to."""
 LONG_PART = 1.5
-"""Seconds in which a heartbeat comes by."""
 SHORT_PART = 0.02
 REACHED_WITHIN = 10.0
 BACK_WITHIN = 20.0
@@ -92,16 +93,26 @@ class Acts:
 
     def _comes_to(self, fault: Fault, action: str) -> bool:
         """Whether somebody came to the point and met the fault; for points that are seldom met, give a reason to."""
-        if fault.point.startswith("rescue.") and kill(self.world.some_worker(fault.chance)):
-            self._killed("P1", "kills of workers")  # rescue finds something only after a loss
-        long = fault.point == "heartbeat.beat"
-        if long:
+        is_seldom = fault.point.startswith(SELDOM)
+        if is_seldom:
             self.world.slow(LONG_PART)
         try:
+            if fault.point.startswith("rescue."):
+                self._lose_a_claim()
             return self._reached(self.world.order(fault.point, action))
         finally:
-            if long:
+            if is_seldom:
                 self.world.slow(SHORT_PART)
+
+    def _lose_a_claim(self) -> None:
+        """Kill a worker that holds something, when no dead one does already."""
+        give_up = time.monotonic() + BACK_WITHIN
+        while not (holders := self.world.holders()) and time.monotonic() < give_up:
+            self.feed()
+            time.sleep(0.05)
+        alive = holders & set(self.world.pids("runworker"))
+        if alive and kill(min(alive)):
+            self._killed("P1", "kills of workers")
 
     def do_web(self, fault: Fault) -> str:
         """The web server's processes; the supervisor ends the tree, the init system starts it again."""

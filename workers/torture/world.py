@@ -95,20 +95,25 @@ class World:
         """The newest event of the history."""
         return int(self.rows("SELECT COALESCE(MAX(id), 0) FROM torture_history")[0][0])
 
-    def claims(self, where: str) -> set[tuple[str, int]]:
-        """Kind and id of the rows, tasks and parts, that a worker holds; `where` may name `of_task` and `worker`."""
-        held = (
-            "SELECT 'task' AS kind, id, id AS of_task, worker, lease_until FROM tasks_app_task"
-            " UNION ALL SELECT 'part', id, task_id, worker, lease_until FROM tasks_app_subtask"
-        )
-        sql = f"SELECT kind, id FROM ({held}) AS held WHERE lease_until IS NOT NULL AND {where}"  # noqa: S608
-        return {(kind, row) for kind, row in self.rows(sql)}
-
     def claims_of_process(self, pid: int) -> set[tuple[str, int]]:
-        return self.claims(f"worker LIKE '%:{pid}'")
+        """Kind and id of the rows, tasks and parts, that a worker holds."""
+        return {(kind, row) for kind, row, _, worker in self._claims() if worker == pid}
 
     def claims_of_task(self, task_id: int) -> set[tuple[str, int]]:
-        return self.claims(f"of_task = {task_id}")
+        """Kind and id of the task's rows that any worker holds."""
+        return {(kind, row) for kind, row, of_task, _ in self._claims() if of_task == task_id}
+
+    def holders(self) -> set[int]:
+        """Process ids of all workers that hold something, dead ones among them until rescue has come by."""
+        return {worker for *_, worker in self._claims()}
+
+    def _claims(self) -> list[tuple[str, int, int, int]]:
+        """Kind and id of a row, the id of its task, the process that holds it."""
+        held = (
+            "SELECT 'task', id, id, worker FROM tasks_app_task WHERE lease_until IS NOT NULL"
+            " UNION ALL SELECT 'part', id, task_id, worker FROM tasks_app_subtask WHERE lease_until IS NOT NULL"
+        )
+        return [(kind, row, of_task, int(worker.rpartition(":")[2])) for kind, row, of_task, worker in self.rows(held)]
 
     # the files
 
