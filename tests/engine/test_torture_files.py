@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from tasks_app.states import TERMINAL, Status
+from tasks_app.states import TERMINAL, Status, Step
 from workers.files.reports import write_piece
 from workers.torture import files
 from workers.torture.files import Named, is_whole
@@ -67,6 +67,8 @@ def test_rows_name_results_kept_parts_and_kept_inputs(make_task, make_subtask):
     make_subtask(done, subtask_status=Status.DONE, **(result | {"result_path": "removed"}), **ended)
     failed = make_task(task_status=Status.FAILED, inputs={"ids": named("i", b"")._asdict(), "count": 3}, **ended)
     make_subtask(failed, subtask_status=Status.DONE, **(result | {"result_path": "kept"}), **ended)
+    restarting = make_task(task_status=Status.CANCELLED, step=Step.RESTART, inputs=failed.inputs, **ended)
+    make_subtask(restarting, subtask_status=Status.DONE, **(result | {"result_path": "gone"}), **ended)
 
     def rows(sql):
         with connection.cursor() as cursor:

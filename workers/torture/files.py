@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import orjson
 from numpy.lib import format as npy
 
+from tasks_app.states import Step
+
 Rows = Callable[[str], Iterable[Any]]
 TEMPORARY = "artefact-*"
 
@@ -42,16 +44,20 @@ def _is_as_named(path: Path, named: Named) -> bool:
 
 
 def named_files(rows: Rows, *, done: int, ended: tuple[int, ...]) -> Iterator[Named]:
-    """What rows name: the results of tasks that are done; of others that have ended, what they keep for a rerun."""
+    """What rows name: the results of tasks that are done; of others that have ended, what they keep for a rerun.
+
+    A task whose restart was cancelled keeps nothing: its files went with the end before.
+    """
     others = ", ".join(str(status) for status in ended if status != done)
-    kept = f"SELECT id FROM tasks_app_task WHERE task_status IN ({others})"  # noqa: S608  our own numbers
+    keeps = f"task_status IN ({others}) AND step <> {Step.RESTART:d}"
+    kept = f"SELECT id FROM tasks_app_task WHERE {keeps}"  # noqa: S608  our own numbers
     for table, where in (
         ("tasks_app_task", f"task_status = {done}"),
         ("tasks_app_subtask", f"subtask_status = {done} AND result_path <> '' AND task_id IN ({kept})"),
     ):
         sql = f"SELECT result_path, result_size, result_sha256 FROM {table} WHERE {where}"  # noqa: S608
         yield from (Named(*row) for row in rows(sql))
-    for (inputs,) in rows(f"SELECT inputs FROM tasks_app_task WHERE task_status IN ({others})"):  # noqa: S608
+    for (inputs,) in rows(f"SELECT inputs FROM tasks_app_task WHERE {keeps}"):  # noqa: S608
         values = orjson.loads(inputs) if isinstance(inputs, str) else inputs
         yield from (Named(**value) for value in values.values() if isinstance(value, dict) and "path" in value)
 
