@@ -5,7 +5,7 @@ import io
 import orjson
 import pytest
 
-from lunatasks.wsgi import application
+from lunatasks.api.handler import Handler
 
 NONSENSE = [
     "application/json; x*=nope''a",
@@ -37,7 +37,7 @@ def answer(kept_connection, account):
             "wsgi.url_scheme": "http",
             "wsgi.errors": io.StringIO(),
         }
-        response = application(environ, lambda status, headers: started.append((int(status[:3]), dict(headers))))
+        response = Handler()(environ, lambda status, headers: started.append((int(status[:3]), dict(headers))))
         document = orjson.loads(b"".join(response))
         status, headers = started[0]
         assert headers["Luna-Request-Id"]
