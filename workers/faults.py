@@ -37,11 +37,12 @@ POINTS = (
     "heartbeat.beat",
     "part.statement",
     "task.statement",
+    "count.statement",
     "transaction.statement",
     "dispatch.send",
 )
-"""The last four are set by `workers.torture.hooks`: inside a transaction before an update of parts, of tasks, and
-before every write, and after its commit."""
+"""The last five are set by `workers.torture.hooks`: inside a transaction before an update of parts, of tasks, of the
+count of done parts, and before every write, and after its commit."""
 ACTIONS = ("kill", "killtree", "stop", "nospace", "poison")
 
 

@@ -110,6 +110,7 @@ def test_a_stale_worker_counts_when_another_one_has_taken_its_work_before_it_goe
     assert done.carry_out(Fault("stop", "part.computed"))
     assert counts(done, "P3") == 1
     assert signals == [(PID, signal.SIGCONT)]
+    assert done.world.slowed == [acts.LONG_PART, acts.SHORT_PART]  # two are at work then
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,11 @@ import signal
 from types import SimpleNamespace
 
 import pytest
+from django.db import connection
 
+from tasks_app import transitions
+from tasks_app.states import Status, Step
+from tasks_app.transitions import PartFence
 from workers.context import Stopped
 from workers.torture import hooks
 
@@ -65,6 +69,22 @@ def test_only_the_part_of_that_name_crashes_its_process(folder, monkeypatch, ord
     hooks._deadly(lambda context, content: None)(Busy(), None)
 
     assert signals == ([(os.getpid(), signal.SIGSEGV)] if dies else [])
+
+
+@pytest.mark.django_db
+def test_a_process_may_die_before_the_end_of_a_part_is_counted(folder, monkeypatch, make_task, make_subtask, sent):
+    task = make_task(
+        task_status=Status.IN_PROGRESS, step=Step.PARTS, planned_phases=1, last_phase=True, count_task_parts_all=1
+    )
+    claimed = transitions.claim_part(PartFence(task.pk, make_subtask(task).pk, 1, 0), worker="w", lease=60)
+    met = []
+    monkeypatch.setattr(hooks.faults, "point", met.append)
+
+    with connection.execute_wrapper(hooks._before_statement):
+        transitions.finish_part(claimed, None)
+
+    assert met.count("count.statement") == 1
+    assert met.index("part.statement") < met.index("count.statement")
 
 
 def test_clocks_of_workers_and_rescue_are_fast_or_slow_and_the_web_servers_is_fast(settings):

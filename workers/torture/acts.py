@@ -170,9 +170,11 @@ class Acts:
         pid = self.world.stopped_process()
         if pid is None:
             return ""
+        self.world.slow(LONG_PART)  # the other one is still at work when the stale one goes on
         try:
             is_stale = self._is_taken_over(pid)
         finally:
+            self.world.slow(SHORT_PART)
             kill(pid, signal.SIGCONT)
         if not is_stale:
             return ""

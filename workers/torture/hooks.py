@@ -32,6 +32,8 @@ from workers.torture import bugs
 
 WRITES = ("UPDATE", "INSERT", "DELETE")
 PART_UPDATE, TASK_UPDATE = 'UPDATE "tasks_app_subtask"', 'UPDATE "tasks_app_task"'
+COUNT = '"count_task_parts_done" = ("'
+"""The update by which the end of a part is counted: between it and the part's own update bugs of the fan-in hide."""
 SLEEP_SECONDS = 0.02
 
 
@@ -67,6 +69,8 @@ def _before_statement(
         if sql.startswith(PART_UPDATE):
             faults.point("part.statement")
         elif sql.startswith(TASK_UPDATE):
+            if COUNT in sql:
+                faults.point("count.statement")
             faults.point("task.statement")
         faults.point("transaction.statement")
     return execute(sql, parameters, many, context)

@@ -8,7 +8,7 @@ from workers.faults import POINTS
 
 STOP_POINTS = ("part.claimed", "part.computed", "part.before_commit", "artefact.written", "merge.before_commit")
 """Where a stale worker holds a claim and no lock."""
-STOP_POINTS_IN_TRANSACTIONS = ("part.statement", "task.statement", "transaction.statement")
+STOP_POINTS_IN_TRANSACTIONS = ("part.statement", "task.statement", "count.statement", "transaction.statement")
 """Where it holds locks too: PostgreSQL ends its session after a while, SQLite would stop for everybody."""
 FULL_DISK_POINTS = ("artefact.opened", "artefact.half_written", "artefact.written")
 TREE_POINTS = POINTS
