@@ -1,11 +1,14 @@
 """The simple model of tasks and parts: what their rows must be, and who may write, at every moment."""
 
 import itertools
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from hypothesis import strategies
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant
 
+from tasks_app import dispatch
 from tasks_app.models import Subtask, Task
 from tasks_app.states import ACTIVE, OPEN, TERMINAL, Status, Step
 from tasks_app.transitions import Artefact, PartFence, TaskFence
@@ -44,7 +47,8 @@ class TaskModel:
     lost: int = 0
     lease: int | None = None
     path: str = ""
-    errors: int = 0
+    errors: list[int | None] = field(default_factory=list)
+    """Of each stored error its part, None for one of the task itself."""
     parts: dict[int, PartModel] = field(default_factory=dict)
 
     def counts(self) -> tuple[int, int]:
@@ -67,7 +71,7 @@ class TaskModel:
         if any(part.status in OPEN for part in parts):
             return
         if parts and not any(part.status == Status.DONE for part in parts):
-            self.errors += 1
+            self.errors.append(None)
             self.end(Status.FAILED)
         elif self.last:
             self.open(Step.MERGE)
@@ -76,12 +80,70 @@ class TaskModel:
             self.phase += 1
             self.open(Step.SPLIT)
 
+    # -- the first step of a rerun, in the transactions that it has
+
+    def keep_parts(self, kept: Callable[[PartModel], bool]) -> None:
+        """Those that go take their errors with them."""
+        self.parts = {pk: part for pk, part in self.parts.items() if kept(part)}
+        self.errors = [pk for pk in self.errors if pk is None or pk in self.parts]
+
+    def broken(self) -> int | None:
+        """The first phase of which parts are to be done again."""
+        return min((part.phase for part in self.parts.values() if part.status != Status.DONE), default=None)
+
+    def resume(self, most: int) -> None:
+        """At most so many of what a resume does before it opens the next step."""
+        self.do(most, [lambda: self.keep_parts(lambda part: part.phase < self.planned), self.forget_own_errors])
+        broken = self.broken()
+        if broken is not None:
+            redo = [lambda: self.keep_parts(lambda part: part.phase <= broken), self.forget_errors_of_unfinished]
+            self.do(most - 2, [*redo, self.put_back])
+
+    def restart(self, most: int) -> None:
+        self.do(most, [self.errors.clear, self.parts.clear])
+
+    def do(self, most: int, steps: list[Callable[[], None]]) -> None:
+        for step in steps[: max(0, most)]:
+            step()
+
+    def forget_own_errors(self) -> None:
+        self.errors = [pk for pk in self.errors if pk is not None]
+
+    def forget_errors_of_unfinished(self) -> None:
+        self.errors = [pk for pk in self.errors if pk is None or self.parts[pk].status == Status.DONE]
+
+    def put_back(self) -> None:
+        for part in self.parts.values():
+            if part.status != Status.DONE:
+                part.run, part.status, part.lost, part.lease = self.run, Status.PENDING, 0, None
+
+    def open_resumed(self) -> None:
+        broken = self.broken()
+        if broken is not None:
+            self.last = self.last and broken + 1 == self.planned
+            self.phase, self.planned = broken, broken + 1
+            self.open(Step.PARTS)
+        elif self.planned and self.last:
+            self.open(Step.MERGE)
+            self.status = Status.COLLECT_RESULTS
+        else:
+            self.phase = self.planned
+            self.open(Step.SPLIT)
+
+    def open_restarted(self) -> None:
+        self.phase, self.planned, self.last = 0, 0, False
+        self.open(Step.SPLIT)
+
 
 class Modelled(RuleBasedStateMachine):
-    """`steps` and `works` are claims that some worker believes to hold, stale ones among them."""
+    """`steps` and `works` are claims that some worker believes to hold, stale ones among them.
+
+    `sent` has the messages that were sent; the test puts a list there.
+    """
 
     steps = Bundle("steps")
     works = Bundle("works")
+    sent: list[dispatch.Message]
 
     def __init__(self):
         super().__init__()
@@ -91,6 +153,7 @@ class Modelled(RuleBasedStateMachine):
 
     def teardown(self):
         Task.objects.all().delete()
+        self.sent.clear()
 
     # -- what the model says about a fence
 
@@ -124,7 +187,7 @@ class Modelled(RuleBasedStateMachine):
             assert (row.lease_until is not None) == (task.lease is not None)
             assert (row.end_time is not None) == (task.status in TERMINAL)
             assert row.result_path == task.path
-            assert row.errors.count() == task.errors
+            assert Counter(row.errors.values_list("subtask_id", flat=True)) == Counter(task.errors)
 
     @invariant()
     def the_parts_are_as_the_model_says(self):
@@ -150,3 +213,13 @@ class Modelled(RuleBasedStateMachine):
     def the_counts_of_parts_are_right(self):
         for row in Task.objects.filter(step__in=[Step.PARTS, Step.MERGE]):
             assert (row.count_task_parts_done, row.count_task_parts_all) == self.model[row.pk].counts()
+
+    @invariant()
+    def what_may_be_claimed_has_been_sent(self):
+        names = {message.name for message in self.sent}
+        for row in Task.objects.filter(task_status__in=ACTIVE, lease_until=None):
+            if row.step != Step.PARTS:
+                assert dispatch.task_message(row).name in names
+            elif row.task_status == Status.IN_PROGRESS:
+                for part in row.subtasks.filter(subtask_status=Status.PENDING, phase=row.phase):
+                    assert dispatch.part_message(part, row).name in names

@@ -13,20 +13,21 @@ from hypothesis.stateful import (
 )
 
 from lunatasks import errors
-from tasks_app import transitions
+from tasks_app import dispatch, transitions
 from tasks_app.models import Subtask, Task
 from tasks_app.states import ACTIVE, TERMINAL, Status, Step, TaskType
 from tasks_app.transitions import FenceLost, PartFence, TaskFence
 from tests.conftest import ACCOUNT
-from tests.engine.model import ALIVE, BEHIND, EXPIRED, LEASES, MAX_LOST, TASKS, Modelled, PartModel, TaskModel
+from tests.engine.model import ALIVE, BEHIND, EXPIRED, LEASES, MAX_LOST, TASKS, PartModel, TaskModel
+from tests.engine.model_reruns import Reruns
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-class Engine(Modelled):
+class Engine(Reruns):
     """Transitions by clients, workers and rescue."""
 
-    steps, works = Modelled.steps, Modelled.works
+    steps, works = Reruns.steps, Reruns.works
 
     # -- clients
 
@@ -50,21 +51,9 @@ class Engine(Modelled):
                 transitions.cancel(task_id)
         else:
             transitions.cancel(task_id)
-            task.errors += 1
+            task.errors.append(None)
             task.end(Status.CANCELLED)
             task.settle()
-
-    def rerun(self, task_id):
-        task = self.model.get(task_id)
-        if task is None or task.status in ACTIVE:
-            with pytest.raises(errors.TaskNotFound if task is None else errors.NotRerunnable):
-                transitions.rerun(task_id, request_id="")
-            return
-        afresh = task.status == Status.DONE or task.step == Step.RESTART
-        transitions.rerun(task_id, request_id="")
-        task.run += 1
-        task.status, task.lost, task.path, task.lease = Status.PENDING, 0, "", None
-        task.step = Step.RESTART if afresh else Step.RESUME
 
     def again(self, task_id):
         """Right after a claim, which looks like what waits then, but for its run."""
@@ -165,6 +154,7 @@ class Engine(Modelled):
         self.write_parts(task, fence, count + 1)  # by an earlier try, which planned more
         self.write_parts(task, fence, count)
         transitions.start_parts(fence, count=count, last=last, inputs={})
+        transitions.dispatch_parts(fence.task_id, fence.run, fence.phase)
         task.step, task.lease, task.planned, task.last = Step.PARTS, None, fence.phase + 1, last
         if not count:
             task.end_phase()
@@ -191,48 +181,14 @@ class Engine(Modelled):
         transitions.extend_lease(fence, lease=EXPIRED, done=0, total=0)
         task.lease = EXPIRED if task.lease is not None else None
 
-    def reopen(self, fence):
-        task = self.holds_step(fence)
-        work = transitions.resume if fence.step == Step.RESUME else transitions.restart
-        if task is None:
-            if Task.objects.filter(pk=fence.task_id).exists():
-                with pytest.raises(FenceLost):
-                    work(fence)
-            return
-        work(fence)
-        task.errors = Task.objects.get(pk=fence.task_id).errors.count()
-        if fence.step == Step.RESTART:
-            task.parts.clear()
-            task.phase, task.planned, task.last = 0, 0, False
-            task.open(Step.SPLIT)
-            return
-        self.resumed(task)
-
-    def resumed(self, task: TaskModel) -> None:
-        task.parts = {pk: part for pk, part in task.parts.items() if part.phase < task.planned}
-        broken = min((part.phase for part in task.parts.values() if part.status != Status.DONE), default=None)
-        if broken is None:
-            task.open(Step.MERGE if task.planned and task.last else Step.SPLIT)
-            if task.step == Step.MERGE:
-                task.status = Status.COLLECT_RESULTS
-            else:
-                task.phase = task.planned
-            return
-        task.parts = {pk: part for pk, part in task.parts.items() if part.phase <= broken}
-        for part in task.parts.values():
-            if part.status != Status.DONE:
-                part.run, part.status, part.lost, part.lease = task.run, Status.PENDING, 0, None
-        task.last = task.last and broken + 1 == task.planned
-        task.phase, task.planned = broken, broken + 1
-        task.open(Step.PARTS)
-
     def finish_task(self, fence):
         task, artefact = self.holds_step(fence), self.path()
         if task is None:
             with pytest.raises(FenceLost):
                 transitions.finish_task(fence, artefact)
             return
-        transitions.finish_task(fence, artefact)
+        transitions.finish_task(fence, artefact, [errors.InternalError()])
+        task.errors.append(None)
         task.end(Status.DONE, artefact.path)
 
     @rule(fence=steps)
@@ -243,23 +199,25 @@ class Engine(Modelled):
                 transitions.fail_task(fence, [errors.InternalError()])
             return
         transitions.fail_task(fence, [errors.InternalError()])
-        task.errors += 1
+        task.errors.append(None)
         task.end(Status.FAILED)
 
     # -- work on parts
 
-    @rule(fence=works, ends_well=strategies.sampled_from([True, True, False]))
-    def end_part(self, fence, ends_well):
-        self.end_this_part(fence, ends_well)
+    @rule(fence=works, ends_well=strategies.sampled_from([True, True, False]), found=strategies.integers(0, 1))
+    def end_part(self, fence, ends_well, found):
+        """`found` errors of single objects, stored with the end whatever it is."""
+        self.end_this_part(fence, ends_well, found)
 
-    def end_this_part(self, fence, ends_well):
+    def end_this_part(self, fence, ends_well, found):
         part, artefact = self.holds_part(fence), self.path()
+        count = found + (not ends_well)
 
         def call():
             if ends_well:
-                transitions.finish_part(fence, artefact)
+                transitions.finish_part(fence, artefact, [errors.InternalError()] * count)
             else:
-                transitions.fail_part(fence, [errors.InternalError()])
+                transitions.fail_part(fence, [errors.InternalError()] * count)
 
         if part is None:
             with pytest.raises(FenceLost):
@@ -269,7 +227,7 @@ class Engine(Modelled):
         task = self.model[fence.task_id]
         part.status, part.lease = (Status.DONE if ends_well else Status.FAILED), None
         part.path = artefact.path if ends_well else part.path
-        task.errors += not ends_well
+        task.errors += [fence.part_id] * count
         task.end_phase()
 
     # -- what a worker does that nothing disturbs
@@ -281,22 +239,52 @@ class Engine(Modelled):
         last=strategies.booleans(),
         lease=LEASES,
         ends=strategies.sampled_from([0, 1, 2, 3, 3]),
+        found=strategies.integers(0, 1),
     )
-    def go_on(self, task_id, count, last, lease, ends):
+    def go_on(self, task_id, count, last, lease, ends, found):
         """The task's next step from claim to end, of parts only some; all the claims stay behind."""
         task = self.model.get(task_id)
-        if task is None:
-            return multiple()
-        if task.step == Step.PARTS:
-            waiting = Subtask.objects.filter(task_id=task_id, subtask_status=Status.PENDING)
-            fences = [fence for row in waiting if (fence := self.try_part(row, 0, lease))]
+        if task is not None and task.step == Step.PARTS:
+            fences = self.claim_parts(task_id, lease)
             for fence in fences[:ends]:
-                self.end_this_part(fence, True)
+                self.end_this_part(fence, True, found)
             return multiple(*fences)
+        self.do_step(task_id, count, last, lease)
+        return multiple()
+
+    def claim_parts(self, task_id, lease):
+        waiting = Subtask.objects.filter(task_id=task_id, subtask_status=Status.PENDING).order_by("pk")
+        return [fence for row in waiting if (fence := self.try_part(row, 0, lease))]
+
+    def do_step(self, task_id, count, last, lease):
         fence = self.try_step(task_id, 0, lease)
         if fence is not None:
             self.work_on_step(fence, count, last)
-        return multiple()
+
+    @rule(task_id=TASKS, broken=strategies.booleans(), deaths=strategies.integers(0, 5))
+    def come_far_and_begin_again(self, task_id, broken, deaths):
+        """To the merge, every part with an error; then done, or broken and cancelled; its rerun begins with a death."""
+        for _ in range(8 if (task := self.model.get(task_id)) else 0):
+            if task.step == Step.MERGE or task.status in TERMINAL:
+                break
+            if task.step == Step.PARTS:
+                for number, fence in enumerate(self.claim_parts(task_id, ALIVE)):
+                    self.end_this_part(fence, number > 0 or not broken, 1)
+            else:
+                self.do_step(task_id, 2, True, ALIVE)
+        if broken:
+            self.cancel(task_id)
+        else:
+            self.do_step(task_id, 0, True, ALIVE)
+        self.rerun(task_id)
+        self.begin_again(task_id, deaths)
+
+    def begin_again(self, task_id, deaths):
+        fence = self.try_step(task_id, 0, ALIVE)
+        if fence is not None and fence.step in (Step.RESUME, Step.RESTART):
+            self.die_in_this_reopen(fence, deaths)
+            self.rescue_step(task_id)
+            self.do_step(task_id, 0, True, ALIVE)
 
     # -- both
 
@@ -343,13 +331,14 @@ class Engine(Modelled):
         if task.lost + 1 >= MAX_LOST:
             assert transitions.quarantine_task(row, errors.InternalError()) == expected
             if expected:
-                task.errors += 1
+                task.errors.append(None)
                 task.lost += 1
                 task.end(Status.FAILED)
             return
         assert transitions.release_lost_task(row) == expected
         if expected:
             task.lost, task.lease = task.lost + 1, None
+            dispatch.send([dispatch.task_message(row)])
 
     def rescue_part(self, row):
         task, part = self.model[row.task_id], self.model[row.task_id].parts[row.pk]
@@ -358,12 +347,13 @@ class Engine(Modelled):
             assert transitions.quarantine_part(row, errors.InternalError()) == expected
             if expected:
                 part.status, part.lease, part.lost = Status.FAILED, None, part.lost + 1
-                task.errors += 1
+                task.errors.append(row.pk)
                 task.end_phase()
             return
         assert transitions.release_lost_part(row) == expected
         if expected:
             part.status, part.lease, part.lost = Status.PENDING, None, part.lost + 1
+            dispatch.send([dispatch.part_message(row, row.task)])
 
     @rule(target=works, fence=works)
     def take_over_part(self, fence):
@@ -395,7 +385,9 @@ class Engine(Modelled):
         self.create()
 
 
-def test_any_order_of_transitions_by_several_workers_follows_the_model(transactional_db, sent):
+def test_any_order_of_transitions_by_several_workers_follows_the_model(transactional_db, sent, monkeypatch):
+    monkeypatch.setattr(Engine, "sent", sent, raising=False)
+
     run_state_machine_as_test(
         Engine,
         settings=settings(
