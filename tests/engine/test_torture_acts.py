@@ -14,7 +14,7 @@ from workers.torture.history import Event
 from workers.torture.plan import Fault
 from workers.torture.promises import Table
 from workers.torture.stack import Stack
-from workers.torture.world import World
+from workers.torture.world import Claim, World
 
 PID = 77
 CLAIM = Event(5, 0.0, "part", 3, 1, attempt=2, old_attempt=1, status=1, old_status=0)
@@ -70,8 +70,8 @@ class MadeUpWorld:
     def stopped_process(self):
         return self.stopped
 
-    def claims_of_process(self, pid):
-        return self.held
+    def claims(self):
+        return [Claim(row, 1, PID) for row in self.held] + [Claim(("part", 4), 2, PID + 1)]
 
     def holders(self):
         return self.holding
@@ -85,8 +85,8 @@ class MadeUpWorld:
     def flush_queue(self):
         return self.flushed
 
-    def slow(self, seconds):
-        self.slowed.append(seconds)
+    def slow(self, *given):
+        self.slowed.append(given)
 
     def pids(self, word):
         return [PID, PID + 1]
@@ -110,7 +110,7 @@ def test_a_stale_worker_counts_when_another_one_has_taken_its_work_before_it_goe
     assert done.carry_out(Fault("stop", "part.computed"))
     assert counts(done, "P3") == 1
     assert signals == [(PID, signal.SIGCONT)]
-    assert done.world.slowed == [acts.LONG_PART, acts.SHORT_PART]  # two are at work then
+    assert done.world.slowed == [(acts.LONG_PART, 1), (acts.SHORT_PART, 1)]  # two are at work then
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_for_a_heartbeat_parts_are_long_for_a_while(signals):
 
     acts_on(world).carry_out(Fault("point", "heartbeat.beat"))
 
-    assert world.slowed == [acts.LONG_PART, acts.SHORT_PART]
+    assert world.slowed == [(acts.LONG_PART,), (acts.SHORT_PART,)]
 
 
 @pytest.mark.parametrize(("holding", "killed"), [({PID, 9}, [PID]), ({9}, []), (set(), [])])
@@ -247,5 +247,5 @@ def test_claims_are_told_by_process_and_by_task():
     world.rows = lambda sql: [("task", 1, 1, "host:7"), ("part", 3, 1, "host:8"), ("part", 4, 2, "host:8")]
 
     assert world.holders() == {7, 8}
-    assert world.claims_of_process(8) == {("part", 3), ("part", 4)}
+    assert Claim(("part", 4), 2, 8) in world.claims()
     assert world.claims_of_task(1) == {("task", 1), ("part", 3)}

@@ -19,7 +19,9 @@ from workers.torture.promises import Table
 from workers.torture.world import World, is_process, kill, wait_for
 
 LEASE = 2.0
-TAKEN_OVER_WITHIN = 10.0
+SLOW_FROM = 1.5
+"""Seconds, less than the lease: what waited before a worker was stopped is done by then."""
+TAKEN_OVER_WITHIN = 12.0
 """Seconds: the lease, the end of a session that holds locks, a pass of rescue, another worker's claim."""
 SELDOM = ("rescue.", "heartbeat.")
 """Points that only a lost claim, or a long part, brings somebody to."""
@@ -170,11 +172,9 @@ class Acts:
         pid = self.world.stopped_process()
         if pid is None:
             return ""
-        self.world.slow(LONG_PART)  # the other one is still at work when the stale one goes on
         try:
             is_stale = self._is_taken_over(pid)
         finally:
-            self.world.slow(SHORT_PART)
             kill(pid, signal.SIGCONT)
         if not is_stale:
             return ""
@@ -182,16 +182,27 @@ class Acts:
         return f"a worker slept at {fault.point}"
 
     def _is_taken_over(self, pid: int) -> bool:
-        """Wait until the history says so of something that the stopped process holds."""
+        """Wait until the history says so of something that the stopped process holds.
+
+        Nothing new is posted meanwhile, so that its turn comes. Who takes over a part is busy with it for a while: the
+        stale worker goes on beside it.
+        """
         last = self.world.last_event()
-        claims = self.world.claims_of_process(pid)
-        give_up = time.monotonic() + TAKEN_OVER_WITHIN
-        while claims and time.monotonic() < give_up:
-            if any((event.kind, event.row_id) in claims and event.ends_a_claim for event in self.world.events(last)):
-                return True
-            self.feed()
-            time.sleep(0.2)
-        return False
+        held = [claim for claim in self.world.claims() if claim.pid == pid]
+        rows, tasks = {claim.row for claim in held}, {claim.task_id for claim in held}
+        if not rows:
+            return False
+        time.sleep(SLOW_FROM)
+        try:
+            for task_id in tasks:
+                self.world.slow(LONG_PART, task_id)
+            return wait_for(lambda: self._is_ended(rows, last), TAKEN_OVER_WITHIN, pause=0.1)
+        finally:
+            for task_id in tasks:
+                self.world.slow(SHORT_PART, task_id)
+
+    def _is_ended(self, rows: set[tuple[str, int]], last: int) -> bool:
+        return any((event.kind, event.row_id) in rows and event.ends_a_claim for event in self.world.events(last))
 
     def do_full_disk(self, fault: Fault) -> str:
         with self.ledger.full_disk():

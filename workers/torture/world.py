@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 import redis
@@ -24,6 +24,14 @@ from workers.torture.stack import Stack, command_line, descendants, forget_queue
 NO_ANSWER = (urllib.error.URLError, http.client.HTTPException, OSError)
 QUEUE_SERVERS = ("redis-server", "valkey-server")
 DATABASE_ERRORS = (sqlite3.Error, psycopg.Error)
+
+
+class Claim(NamedTuple):
+    """Kind and id of a row, its task, and the process that holds it."""
+
+    row: tuple[str, int]
+    task_id: int
+    pid: int
 
 
 @dataclass
@@ -95,25 +103,24 @@ class World:
         """The newest event of the history."""
         return int(self.rows("SELECT COALESCE(MAX(id), 0) FROM torture_history")[0][0])
 
-    def claims_of_process(self, pid: int) -> set[tuple[str, int]]:
-        """Kind and id of the rows, tasks and parts, that a worker holds."""
-        return {(kind, row) for kind, row, _, worker in self._claims() if worker == pid}
-
-    def claims_of_task(self, task_id: int) -> set[tuple[str, int]]:
-        """Kind and id of the task's rows that any worker holds."""
-        return {(kind, row) for kind, row, of_task, _ in self._claims() if of_task == task_id}
-
-    def holders(self) -> set[int]:
-        """Process ids of all workers that hold something, dead ones among them until rescue has come by."""
-        return {worker for *_, worker in self._claims()}
-
-    def _claims(self) -> list[tuple[str, int, int, int]]:
-        """Kind and id of a row, the id of its task, the process that holds it."""
+    def claims(self) -> list[Claim]:
+        """Every claim, those of dead workers among them until rescue has come by."""
         held = (
             "SELECT 'task', id, id, worker FROM tasks_app_task WHERE lease_until IS NOT NULL"
             " UNION ALL SELECT 'part', id, task_id, worker FROM tasks_app_subtask WHERE lease_until IS NOT NULL"
         )
-        return [(kind, row, of_task, int(worker.rpartition(":")[2])) for kind, row, of_task, worker in self.rows(held)]
+        return [
+            Claim((kind, number), task_id, int(worker.rpartition(":")[2]))
+            for kind, number, task_id, worker in self.rows(held)
+        ]
+
+    def claims_of_task(self, task_id: int) -> set[tuple[str, int]]:
+        """Kind and id of the task's rows that any worker holds."""
+        return {claim.row for claim in self.claims() if claim.task_id == task_id}
+
+    def holders(self) -> set[int]:
+        """Process ids of all workers that hold something."""
+        return {claim.pid for claim in self.claims()}
 
     # the files
 
