@@ -4,6 +4,7 @@ A worker that was frozen or lost its network between a write and the commit hold
 session. The other way round, a client notices by TCP that the server's host is gone, and connects again.
 """
 
+import os
 from typing import Any
 
 SHORTEST_IDLE_SECONDS = 3.0
@@ -11,10 +12,11 @@ LONGEST_SILENCE_SECONDS = 60.0
 
 
 def options(given: dict[str, Any], *, lease: float) -> dict[str, Any]:
-    """What to connect with; `given`, from the URL of the database, goes before ours."""
+    """What to connect with; `given`, from the URL of the database, and PGOPTIONS go before ours."""
     server = " ".join(f"-c {name}={value}" for name, value in _of_server(lease).items())
     merged = {"connect_timeout": 5, **_of_client(lease), **given}
-    merged["options"] = f"{server} {given.get('options', '')}".strip()  # of two settings the later one counts
+    theirs = given.get("options") or os.environ.get("PGOPTIONS", "")  # libpq reads it only where nothing is passed
+    merged["options"] = f"{server} {theirs}".strip()  # of two settings the later one counts
     return merged
 
 

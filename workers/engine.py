@@ -4,6 +4,7 @@ The only place with a broad `except`: whatever a task type raises ends its part 
 """
 
 import logging
+import math
 import os
 import socket
 import time
@@ -33,6 +34,9 @@ logger = logging.getLogger(__name__)
 
 DATABASE_GONE = (OperationalError, InterfaceError, InternalError)
 """The last one is PostgreSQL's for a session that it ended because nothing came in a transaction for too long."""
+MOST_ATTEMPTS = 20
+"""Claims of one part or step after which the loss of the database counts like any other."""
+STOP_SECONDS = 3.0
 Value = TypeVar("Value")
 FenceOf = TypeVar("FenceOf", TaskFence, PartFence)
 
@@ -201,10 +205,11 @@ def _claimed(claim: Callable[..., FenceOf | None], fence: FenceOf) -> Iterator[F
 
 
 def _give_back(held: TaskFence | PartFence, error: Exception) -> None:
-    if connection.is_usable():
-        raise error  # a statement that fails wherever it runs: the lease runs out and is counted
+    # A statement that fails wherever it runs, or that ends its own session each time: the lease runs out, and counts.
+    if connection.is_usable() or held.attempt > MOST_ATTEMPTS:
+        raise error
     logger.warning("%s: the database is gone (%s)", held, type(error).__name__)
-    _keep(transitions.hand_back, held, worker=worker_name())
+    _keep(transitions.hand_back, held, patience=math.inf, worker=worker_name())
 
 
 def _work_on_task(claimed: TaskFence, task: Task, name: str, work: Callable[[TaskFence, Task, Context], None]) -> None:
@@ -256,14 +261,20 @@ def _without_values(error: Exception) -> tuple[type[Exception], Exception, Any]:
     return Exception, Exception(f"{type(error).__module__}.{type(error).__qualname__}"), error.__traceback__
 
 
-def _keep(transition: Callable[..., Value], *arguments: Any, **named: Any) -> Value:
-    """Carry out a transition, again after the database has come back, for as long as a lease lasts."""
-    give_up = time.monotonic() + settings.LUNATASKS_LEASE_SECONDS
+def _keep(transition: Callable[..., Value], *arguments: Any, patience: float | None = None, **named: Any) -> Value:
+    """Carry out a transition, again after the database has come back, for `patience` seconds or as long as a lease.
+
+    Who is asked to stop has less of it: the lease will run out, and that is better than to be killed.
+    """
+    started = time.monotonic()
     while True:
         try:
             return transition(*arguments, **named)
         except DATABASE_GONE:
-            if time.monotonic() > give_up:
+            patient = settings.LUNATASKS_LEASE_SECONDS if patience is None else patience
+            if SIGNALS_OF_PROCESS.shutdown.is_set():
+                patient = min(patient, STOP_SECONDS)
+            if time.monotonic() - started > patient:
                 raise
             connection.close()
             time.sleep(0.2)

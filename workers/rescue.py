@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import Error as DatabaseError
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 from redis import RedisError, ResponseError
@@ -58,11 +58,13 @@ def rescue_once(*, release: bool = True) -> Report:
 def _for_itself(subject: Task | Subtask | str) -> Iterator[None]:
     """What the database refuses for one row, by a lock or the end of a session, keeps nobody else waiting.
 
-    Raises the error of a database that is gone: then every row would fail.
+    Raises the error of a database that is gone or locked as a whole: then every row would fail.
     """
     try:
         yield
     except DatabaseError as error:
+        if connection.vendor == "sqlite" and isinstance(error, OperationalError):
+            raise  # there a lock is one of the whole database
         logger.warning("rescue of %s failed (%s)", subject, type(error).__name__)
         if not connection.is_usable():
             connection.close()

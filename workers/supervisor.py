@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 GRACE_SECONDS = 8.5
 POLL_SECONDS = 0.1
 YOUNG_SECONDS = 5.0
+LONGEST_ROW = 10
+"""Of young deaths that make the pause longer."""
 LONGEST_PAUSE = 5.0
 MOST_FAILED_STARTS = 8
 
@@ -121,7 +123,7 @@ class Tree:
         child.count_death(now)
         if child.failed_starts >= MOST_FAILED_STARTS:
             raise TreeEnded(f"{child.end_of()}, {child.failed_starts} times in a row")
-        pause = min(LONGEST_PAUSE, 0.1 * 2**child.young_deaths)
+        pause = min(LONGEST_PAUSE, 0.1 * 2 ** min(child.young_deaths, LONGEST_ROW))
         logger.warning("%s; it is started again in %.1f s", child.end_of(), pause)
         child.process, child.start_at = None, now + pause
 

@@ -13,6 +13,7 @@ NONSENSE = [
     "application/json; x*=punycode''%ff",
     "application/json; x*=undefined''a",
     "application/json; charset=base64",
+    "application/json; a*=x; a*0=y",
     "application/json; charset=\x00",
     ";" * 1000,
     "\xff",

@@ -1,11 +1,13 @@
 """Sessions that end and processes that freeze in the middle of a transaction: nobody waits long, nothing is counted."""
 
+import math
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -277,6 +279,63 @@ def test_a_claim_whose_answer_was_lost_is_given_back_uncounted(only_postgresql, 
     engine.run_part(waiting)
 
     assert state_of(waiting) == GIVEN_BACK
+
+
+def test_work_that_ends_its_session_every_time_costs_the_lease_at_last(only_postgresql, waiting, sent, monkeypatch):
+    Subtask.objects.update(attempt=engine.MOST_ATTEMPTS)
+    claim = transitions.claim_part
+
+    def claim_and_end(*arguments, **named):
+        claimed = claim(*arguments, **named)
+        end_session()
+        return claimed
+
+    monkeypatch.setattr(transitions, "claim_part", claim_and_end)
+
+    with pytest.raises(engine.DATABASE_GONE):
+        engine.run_part(replace(waiting, attempt=engine.MOST_ATTEMPTS))
+    connection.close()
+
+    status, attempt, _, lease = state_of(waiting)
+    assert (status, attempt) == (Status.IN_PROGRESS, engine.MOST_ATTEMPTS + 1)
+    assert lease is not None
+
+
+@pytest.fixture
+def outage(monkeypatch):
+    """A transition that the database refuses so many seconds long, and how often it was tried."""
+    tries = []
+
+    def last(seconds):
+        end = time.monotonic() + seconds
+
+        def transition():
+            tries.append(time.monotonic())
+            if time.monotonic() < end:
+                raise OperationalError("away")
+            return "done"
+
+        return transition
+
+    return last
+
+
+def test_what_is_given_back_waits_for_the_database_longer_than_a_lease(transactional_db, outage, settings):
+    settings.LUNATASKS_LEASE_SECONDS = 0.3
+
+    assert engine._keep(outage(1), patience=math.inf) == "done"
+    with pytest.raises(OperationalError):
+        engine._keep(outage(2))
+
+
+def test_who_is_asked_to_stop_does_not_wait_for_the_database(transactional_db, outage, monkeypatch):
+    monkeypatch.setattr(engine, "STOP_SECONDS", 0.2)
+    engine.SIGNALS_OF_PROCESS.shutdown.set()
+    try:
+        with pytest.raises(OperationalError):
+            engine._keep(outage(5), patience=math.inf)
+    finally:
+        engine.SIGNALS_OF_PROCESS.shutdown.clear()
 
 
 def test_a_claim_that_another_worker_has_is_not_given_back_by_one_that_lost_an_answer(waiting, sent):

@@ -51,6 +51,10 @@ def test_parts_that_crash_young_workers_do_not_end_the_tree(child, number):
     assert pauses[-1] == pytest.approx(supervisor.LONGEST_PAUSE, abs=0.05)
 
 
+def test_a_worker_that_crashes_for_days_does_not_end_the_tree(child):
+    assert dies(Tree([child]), child, -signal.SIGILL, 3000)[-1] == pytest.approx(supervisor.LONGEST_PAUSE, abs=0.05)
+
+
 def test_a_killed_worker_is_started_again_at_once(child):
     pauses = dies(Tree([child]), child, -signal.SIGKILL, 20)
 

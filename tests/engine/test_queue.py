@@ -237,6 +237,15 @@ def test_a_stop_that_came_before_the_worker_listened_to_signals_counts(queue, wo
     assert queue.job_ids == ["first"]
 
 
+def test_a_queue_that_is_lost_after_a_message_ends_no_worker(queue, worker, monkeypatch):
+    def refuse(*_):
+        raise redis.ConnectionError("refused")
+
+    monkeypatch.setattr(worker.connection, "hset", refuse)
+
+    worker.heartbeat()
+
+
 def test_an_idle_worker_stops_within_seconds(queue, worker, shutdown, monkeypatch):
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     thread = threading.Timer(0.3, worker.request_stop, [signal.SIGTERM, None])

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 import redis
-from django.db import OperationalError
+from django.db import IntegrityError, OperationalError, connection
 from django.db.models import Value
 from django.db.models.functions import Now
 
@@ -162,7 +162,7 @@ def test_an_error_of_one_row_keeps_no_other_row_waiting(lost, sent, empty_queues
 
     def failing(*arguments):
         if next(fails, False):
-            raise OperationalError("lock timeout")
+            raise OperationalError("lock timeout") if connection.vendor == "postgresql" else IntegrityError
         return call(*arguments)
 
     monkeypatch.setattr(transitions, name, failing)
@@ -172,8 +172,25 @@ def test_an_error_of_one_row_keeps_no_other_row_waiting(lost, sent, empty_queues
     assert report.released + report.settled == 5
 
 
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="elsewhere a lock is one of rows")
+def test_a_locked_database_ends_the_pass(lost, sent, empty_queues, monkeypatch):
+    tried = []
+
+    def locked(part):
+        tried.append(part)
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(transitions, "release_lost_part", locked)
+
+    with pytest.raises(OperationalError, match="locked"):
+        rescue.rescue_once()
+    assert len(tried) == 1
+
+
 def test_a_database_that_is_gone_ends_the_pass(lost, sent, empty_queues, monkeypatch):
     class Gone:
+        vendor = "postgresql"
+
         def is_usable(self):
             return False
 

@@ -199,6 +199,7 @@ def test_a_result_must_be_there_be_right_and_repeat():
 
     assert found(MadeUpWorld(result=(404, b""))) == {"P6"}
     assert found(MadeUpWorld(), picky) == {"P2"}
+    assert found(MadeUpWorld(), Scenario("first", "/any", {}, check_first=lambda result: "wrong")) == {"P2"}
     assert found(MadeUpWorld(), digests=digest) == {"P7"}
 
 

@@ -167,11 +167,11 @@ def test_pairs_that_a_roc_counted_twice_are_found():
 
 
 def test_an_extraction_done_twice_or_in_half_is_found():
-    check = SCENARIOS["additional extraction"].check
+    check, check_first = SCENARIOS["additional extraction"].check, SCENARIOS["additional extraction"].check_first
     rows = [{"object_id": str(one), "samples": [], "generation": 1} for one in ground.bare_faces(7)]
 
-    assert check(answer(rows)) == check(answer([])) == ""
-    assert "expected" in check(answer(rows[1:]))
+    assert check(answer(rows)) == check(answer(rows[1:])) == check(answer([])) == check_first(answer(rows)) == ""
+    assert "expected" in check_first(answer(rows[1:]))
     assert "twice" in check(answer([rows[0], *rows[:-1]]))
     assert "twice" in check(answer([{**row, "generation": 2} for row in rows]))
 
@@ -182,7 +182,7 @@ def test_the_rows_of_an_extraction_repeat_but_for_ids_and_one_that_found_all_don
     def rows(number, generation=1):
         return [{"object_id": str(one), "samples": [], "generation": generation} for one in ground.bare_faces(number)]
 
-    assert essence(answer([])) == b""
+    assert essence(answer([])) == essence(answer(rows(7)[1:])) == b""
     assert essence(answer(rows(7))) == essence(answer(rows(8)))
     assert essence(answer(rows(7, 2))) != essence(answer(rows(7)))
 

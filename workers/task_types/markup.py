@@ -46,6 +46,8 @@ def read_markup(context: Context, *, version: int, by_id: bool) -> Markup:
     """
     sent = context.content["markup"]
     entries = unique_entries(sent)
+    if any(name not in KINDS for name, _, _ in entries):  # of a task that was made before creation refused it
+        raise errors.NotAvailable("attribute_id in a markup")
     if len({(name, value) for name, value, _ in entries}) < len(entries):
         raise errors.BadBody("content.markup", "One id has two labels")
     vectors: dict[tuple[UUID, int], NDArray[np.float32]] = {}

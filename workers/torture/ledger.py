@@ -221,7 +221,7 @@ class Ledger:
             return
         self.table.count("P6", "results read")
         job.answer = hashlib.sha256(result).hexdigest()
-        wrong = job.scenario.check(result)
+        wrong = job.scenario.check(result) or ("" if job.rerun_asked else job.scenario.check_first(result))
         if wrong:
             self.table.blame([Violation("P2", f"task {job.task_id}: {wrong}")])
         self._compare(job, job.scenario.essence(result))

@@ -53,7 +53,8 @@ Effects = Iterable[tuple[str, int]]
 class Scenario:
     """A kind of task: where and what is posted, how it must end, what its result must look like.
 
-    `check` gets the result's bytes and returns what is wrong with them, or nothing. `code`: the one stored error.
+    `check` gets the result's bytes and returns what is wrong with them, or nothing; `check_first` the same of a task
+    that was never run again. `code`: the one stored error.
     `effects`: queries for one number each, and what it must be when the task is done. `essence`: what of a
     result must repeat; nothing when this result has nothing that could. `weight`: how often it is chosen, beside
     the others.
@@ -64,6 +65,7 @@ class Scenario:
     content: Mapping[str, Any] | Callable[[Turn], Mapping[str, Any]]
     expected: Status = Status.DONE
     check: Callable[[bytes], str] = field(default=lambda result: "")
+    check_first: Callable[[bytes], str] = field(default=lambda result: "")
     code: int = 0
     sha256: str = ""
     """Of the answer's bytes, on every back end; empty: those of the calm run count."""
@@ -269,16 +271,21 @@ def _extraction(turn: Turn) -> dict[str, Any]:
 
 
 def _extracted_once(answer: bytes) -> str:
-    """All faces of the batch in their first generation, or none when another run has done them already."""
+    """Faces of the batch in their first generation; a run finds no face that the run before it has done."""
     rows = _result(answer)
-    if {row["generation"] for row in rows} <= {1} and len({row["object_id"] for row in rows}) == len(rows):
-        return "" if len(rows) in (0, BARES) else f"{len(rows)} faces extracted, {BARES} expected"
+    if {row["generation"] for row in rows} <= {1} and len({row["object_id"] for row in rows}) == len(rows) <= BARES:
+        return ""
     return "a face was extracted twice"
 
 
+def _all_extracted(answer: bytes) -> str:
+    count = len(_result(answer))
+    return "" if count == BARES else f"{count} faces extracted, {BARES} expected"
+
+
 def _extracted_rows(answer: bytes) -> bytes:
-    """Nothing of a run that found all done."""
-    return _without_names(answer) if _result(answer) else b""
+    """Nothing of a run that found faces done."""
+    return b"" if _all_extracted(answer) else _without_names(answer)
 
 
 def _descriptors_are_there(turn: Turn) -> Effects:
@@ -374,6 +381,7 @@ SCENARIOS = (
         "/1/tasks/additional_extract",
         _extraction,
         check=_extracted_once,
+        check_first=_all_extracted,
         effects=_descriptors_are_there,
         essence=_extracted_rows,
         weight=1,
