@@ -249,9 +249,9 @@ def test_a_part_whose_session_ends_is_given_back_uncounted_and_its_files_stay(on
     assert len(list(artefacts.walk(artefacts.folder_of_task(waiting.task_id)))) == 1
 
 
-def test_a_part_whose_session_ends_right_after_the_claim_is_given_back_uncounted(
-    only_postgresql, waiting, sent, monkeypatch
-):
+@pytest.fixture
+def ends_after_claims(only_postgresql, monkeypatch):
+    """Every session ends right after it has claimed a part."""
     claim = transitions.claim_part
 
     def claim_and_end(*arguments, **named):
@@ -261,6 +261,8 @@ def test_a_part_whose_session_ends_right_after_the_claim_is_given_back_uncounted
 
     monkeypatch.setattr(transitions, "claim_part", claim_and_end)
 
+
+def test_a_part_whose_session_ends_right_after_the_claim_is_given_back_uncounted(ends_after_claims, waiting, sent):
     engine.run_part(waiting)
 
     assert state_of(waiting) == GIVEN_BACK
@@ -281,17 +283,8 @@ def test_a_claim_whose_answer_was_lost_is_given_back_uncounted(only_postgresql, 
     assert state_of(waiting) == GIVEN_BACK
 
 
-def test_work_that_ends_its_session_every_time_costs_the_lease_at_last(only_postgresql, waiting, sent, monkeypatch):
+def test_work_that_ends_its_session_every_time_costs_the_lease_at_last(ends_after_claims, waiting, sent):
     Subtask.objects.update(attempt=engine.MOST_ATTEMPTS)
-    claim = transitions.claim_part
-
-    def claim_and_end(*arguments, **named):
-        claimed = claim(*arguments, **named)
-        end_session()
-        return claimed
-
-    monkeypatch.setattr(transitions, "claim_part", claim_and_end)
-
     with pytest.raises(engine.DATABASE_GONE):
         engine.run_part(replace(waiting, attempt=engine.MOST_ATTEMPTS))
     connection.close()
@@ -302,15 +295,13 @@ def test_work_that_ends_its_session_every_time_costs_the_lease_at_last(only_post
 
 
 @pytest.fixture
-def outage(monkeypatch):
-    """A transition that the database refuses so many seconds long, and how often it was tried."""
-    tries = []
+def outage():
+    """A transition that the database refuses for so many seconds."""
 
     def last(seconds):
         end = time.monotonic() + seconds
 
         def transition():
-            tries.append(time.monotonic())
             if time.monotonic() < end:
                 raise OperationalError("away")
             return "done"
