@@ -249,3 +249,22 @@ def test_a_number_that_was_given_twice_is_found():
     ledger.post()
 
     assert [violation.promise for violation in table.violations] == ["P1"]
+
+
+def test_each_scenario_counts_its_own_tasks():
+    class Accepting(MadeUpWorld):
+        bodies = []
+
+        def ask(self, method, path, body=None):
+            self.bodies.append(body["content"]["turn"])
+            return 202, json.dumps({"task_id": len(self.bodies)}).encode()
+
+    first, second = (
+        Scenario(name, f"/{name}", lambda turn: {"turn": turn.number}, weight=1) for name in ("first", "second")
+    )
+    ledger = Ledger(Accepting(), Table(), seed=1)
+
+    for scenario in (first, second, first, second, second):
+        ledger.post(scenario)
+
+    assert Accepting.bodies == [1, 1, 2, 2, 3]

@@ -81,13 +81,17 @@ def _write_arrays(path: Path, **arrays: Any) -> None:
 
 
 def victim_batch(number: int) -> str:
-    """The external_id of the victims of the gc of that number."""
-    return f"victim {number % VICTIM_BATCHES}"
+    """The external_id of the victims of the gc of that number. Raises ValueError when there are not so many."""
+    if number >= VICTIM_BATCHES:
+        raise ValueError(f"there are victims for {VICTIM_BATCHES} tasks only")
+    return f"victim {number}"
 
 
 def bare_faces(number: int) -> list[UUID]:
-    """Ids of the faces of the additional extraction of that number: consecutive, ascending."""
-    first = 2**64 + number % BARE_BATCHES * BARES
+    """Ids of the faces of the additional extraction of that number: consecutive, ascending. Raises ValueError."""
+    if number >= BARE_BATCHES:
+        raise ValueError(f"there are bare faces for {BARE_BATCHES} tasks only")
+    first = 2**64 + number * BARES
     return [UUID(int=first + at) for at in range(BARES)]
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -59,7 +60,7 @@ class Ledger:
     def __post_init__(self) -> None:
         self.operators = Operators(self.world.stack)
         self._chance = chooser(self.seed, "tasks")
-        self._posts = 0
+        self._posts: Counter[str] = Counter()
 
     def keep_a_clustering(self) -> None:
         """Make one for reports that is not in the ledger, so that nobody cancels, deletes or reruns it."""
@@ -74,8 +75,8 @@ class Ledger:
         """Post a task; None when it was not accepted."""
         scenario = scenario or self._chance.choices(SCENARIOS, [each.weight for each in SCENARIOS])[0]
         ask = self.world.ask_until_answered if patient else self.world.ask
-        self._posts += 1
-        turn = Turn(self._posts, self.clustering_id)
+        self._posts[scenario.name] += 1  # each scenario has objects of its own for some hundred tasks
+        turn = Turn(self._posts[scenario.name], self.clustering_id)
         status, answer = ask("POST", scenario.path, scenario.body(turn))
         if status != 202:
             return None

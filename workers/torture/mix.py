@@ -40,7 +40,7 @@ PARTS = {
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What a POST may depend on: how many tasks were posted before, and a clustering that stays."""
+    """What a POST may depend on: how many of its scenario there were before, and a clustering that stays."""
 
     number: int
     clustering_id: int
