@@ -204,7 +204,8 @@ def filters(first_task: int) -> dict[str, list[dict[str, object]]]:
         {"error_time__gte": "2024-01-03T00:00:00Z", "error_time__lt": "2024-01-03T01:00:00Z"},
     ]
     of_task = [{}, {"error_code": 22018}, {"error_time__gte": "2024-01-05T00:00:00Z"}]
-    return {"/1/tasks": tasks, "/1/tasks/errors": errors, f"/1/tasks/{first_task}/errors": of_task}
+    # the fifth task is the first one of MAIN_ACCOUNT
+    return {"/1/tasks": tasks, "/1/tasks/errors": errors, f"/1/tasks/{first_task + 4}/errors": of_task}
 
 
 def milliseconds(client: object, path: str, query: dict[str, object]) -> float:
