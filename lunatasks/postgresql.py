@@ -34,7 +34,7 @@ def _of_server(lease: float) -> dict[str, int]:
 def _of_client(lease: float) -> dict[str, int]:
     silence = _silence(lease)
     # what was sent and is not acknowledged: keepalives say nothing while it is on its way
-    patience = sum((silence["keepalives_idle"], silence["keepalives_interval"] * silence["keepalives_count"]))
+    patience = silence["keepalives_idle"] + silence["keepalives_interval"] * silence["keepalives_count"]
     return {"keepalives": 1, **silence, "tcp_user_timeout": patience * 1000}
 
 
